@@ -1,0 +1,23 @@
+"""Labelled passages become a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+
+from qinlp import config, training
+
+
+@task(cache_policy=NO_CACHE, task_run_name="train {name}")
+def fit(labelled: Sequence[Path], name: str, to: Path, encoder: str) -> Path:
+    """Train heads on an encoder's vectors."""
+    return training.train(labelled, name=name, to=to, encoder=encoder)
+
+
+@flow(name="train", flow_run_name="train {name}", validate_parameters=False)
+def train(project: Path, labelled: Sequence[Path], name: str, encoder: str = "qinlp-minilm") -> Path:
+    """Train a model into the project's `models/` folder."""
+    return fit(labelled, name, config.load(project).model_folders[0], encoder)

@@ -1,0 +1,1 @@
+"""Vectors to codings: heads, calibration, cold start, evaluation."""

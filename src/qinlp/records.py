@@ -1,0 +1,205 @@
+"""What flows between the rooms: frozen records, and the ids that name them.
+
+All offsets are Unicode code points into `Document.text` (Python string indices), never bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+Kind = Literal["abstract", "transcript"]
+Role = Literal["participant", "interviewer"]
+
+
+def content_hash(*parts: str) -> str:
+    """Return 32 hexadecimal digits of the SHA-256 of `parts`, which are kept apart by a zero byte."""
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A named part of a document (Background, Methods, ...): `document.text[start:end]`."""
+
+    name: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one speaker says until the next one does: `document.text[start:end]`, label excluded."""
+
+    speaker: str
+    role: Role
+    start: int
+    end: int
+    seconds: float | None = None
+    """Where the turn starts in the recording, in seconds, if the source says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One paper's abstract or one interview, clean, as a reader gives it.
+
+    `text` is what people said or wrote and nothing else: section headings, markup and navigation
+    lines are gone, and a transcript shows `Speaker: words`, a blank line between turns.
+    """
+
+    text: str
+    kind: Kind
+    title: str = ""
+    authors: tuple[str, ...] = ()
+    year: int | None = None
+    journal: str = ""
+    doi: str = ""
+    pmid: str = ""
+    pmcid: str = ""
+    openalex: str = ""
+    keywords: tuple[str, ...] = ()
+    mesh: tuple[str, ...] = ()
+    language: str = ""
+    sections: tuple[Section, ...] = ()
+    turns: tuple[Turn, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """Anything else worth keeping (JSON values): volume, url, site, record number ..."""
+    source: str = ""
+    """The place it was read from: a path or a search."""
+    record: str = ""
+    """The record within the source: its number or key, as an error message would name it."""
+
+    @property
+    def text_hash(self) -> str:
+        """Names this version: the same text of the same document is the same version."""
+        return content_hash(self.text)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every name this document goes by, strongest first, as `scheme:value`.
+
+        Two records that share a published identifier are the same document. Title, year and first
+        author name a paper too, for records that carry no identifier. What has none of these is
+        known by its content and by its place, so that a corrected transcript is a new version of
+        the same document.
+        """
+        found = [
+            f"{scheme}:{value}"
+            for scheme, value in (
+                ("doi", self.doi.lower()),
+                ("pmid", self.pmid),
+                ("pmcid", self.pmcid.upper()),
+                ("openalex", self.openalex.upper()),
+            )
+            if value
+        ]
+        if self.kind == "abstract" and self.title:
+            first = family_name(self.authors[0]) if self.authors else ""
+            found.append(f"title:{content_hash(folded(self.title), str(self.year or ''), first)[:16]}")
+        if not found:
+            found.append(f"text:{content_hash(self.kind, self.text)[:16]}")
+            if self.source and (self.kind == "transcript" or not self.record):
+                found.append(f"file:{self.source}" + (f"#{self.record}" if self.record else ""))
+        return tuple(found)
+
+
+def family_name(author: str) -> str:
+    """Return the last word of a family name, folded: `Schoot, R van de`, `R. van de Schoot`, `Schoot R`."""
+    family, comma, _ = author.partition(",")
+    words = author.split()
+    if comma:
+        words = family.split()
+    elif len(words) > 1 and words[-1].replace(".", "").replace("-", "").isupper() and len(words[-1]) <= 4:
+        words = [word for word in words if not (word.replace(".", "").isupper() and len(word) <= 4)] or words
+    return folded(words[-1]) if words else ""
+
+
+def folded(text: str) -> str:
+    """Return `text` as a comparison key: no case, accents, punctuation or doubled spaces."""
+    bare = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+    return " ".join(re.sub(r"[^\w]+", " ", bare).split())
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that could not be read, on its way to the quarantine."""
+
+    source: str
+    record: str
+    reason: str
+    raw: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """The unit that is coded: `document.text[start:end] == text`, always."""
+
+    document_id: str
+    text_hash: str
+    """The document version that the offsets count in."""
+    start: int
+    end: int
+    text: str
+    ordinal: int
+    """Position in the document, from 0."""
+    section: str = ""
+    speaker: str = ""
+    role: Role | None = None
+    """None in an abstract; an interviewer's passages are context, coded only when asked."""
+    context: str = ""
+    """What a coder would read before it: the title and the previous sentence, or the question."""
+
+    @property
+    def passage_id(self) -> str:
+        """Names the span: the same place in the same document version."""
+        return content_hash(self.document_id, self.text_hash, str(self.start), str(self.end))
+
+    @property
+    def input_hash(self) -> str:
+        """Names what an encoder reads of it, so that nothing is encoded twice."""
+        return content_hash(self.text, self.context, "transcript" if self.role else "abstract")
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """A calibrated probability that a passage holds a code, and what was decided from it."""
+
+    passage_id: str
+    codebook: str
+    code: str
+    probability: float
+    decision: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one person said of one code on one passage. Never changed; a later one supersedes."""
+
+    passage_id: str
+    codebook: str
+    code: str
+    coder: str
+    present: bool
+    judged_at: datetime
+    memo: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A passage with the labels people gave it, for training and evaluation.
+
+    Labels are `codebook/code`. A disputed label is one that coders disagreed on: that cell is
+    left out of training and of scoring. `group` is the document, never split over train and test.
+    """
+
+    id: str
+    text: str
+    kind: Kind
+    labels: frozenset[str]
+    disputed: frozenset[str] = frozenset()
+    context: str = ""
+    group: str = ""

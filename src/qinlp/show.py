@@ -1,0 +1,169 @@
+"""What people see in a terminal: tables, progress, the summary of a run."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qinlp.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from rich.console import Console
+    from rich.table import Table
+
+    from qinlp.steps import Watch
+
+FORMATS = ("table", "csv", "json", "markdown", "parquet")
+
+
+def console(*, error: bool = False) -> Console:
+    """Return the terminal; where it is none, 80 columns and no colour."""
+    from rich.console import Console
+
+    stream = sys.stderr if error else sys.stdout
+    return Console(stderr=error, width=None if stream.isatty() else 80, highlight=False)
+
+
+@contextmanager
+def progress() -> Iterator[Watch]:
+    """Show bars for the steps inside the block; quiet where the terminal is none."""
+    if not sys.stderr.isatty():
+        from qinlp.steps import unwatched
+
+        yield unwatched
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console(error=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def watch(what: str, done: int, of: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=of or None)
+            bars.update(tasks[what], completed=done, total=of or None)
+
+        yield watch
+
+
+def write(rows: pa.Table, form: str, to: Path | None = None) -> None:
+    """Write rows to the terminal or to a file: table, csv, json (a list of objects), markdown, parquet.
+
+    Raises:
+        ConfigError: the format is unknown, or the file cannot be written.
+    """
+    if form not in FORMATS:
+        raise ConfigError(f"format {form!r}; {nearest(form, FORMATS)}")
+    if form == "parquet":
+        _parquet(rows, to)
+        return
+    if form == "table" and to is None:
+        _table(rows)
+        return
+    try:
+        out = to.open("w", encoding="utf-8", newline="") if to else sys.stdout
+    except OSError as error:
+        raise ConfigError(f"{to}: cannot be written ({error.strerror}); name another file") from None
+    try:
+        if form == "csv":
+            writer = csv.writer(out, lineterminator="\n")
+            writer.writerow(rows.column_names)
+            writer.writerows([_plain(v) for v in row.values()] for row in rows.to_pylist())
+        elif form == "json":
+            json.dump(rows.to_pylist(), out, ensure_ascii=False, indent=1, default=_jsonable)
+            out.write("\n")
+        else:
+            out.write("| " + " | ".join(rows.column_names) + " |\n")
+            out.write("|" + "---|" * rows.num_columns + "\n")
+            for row in rows.to_pylist():
+                cells = (_plain(v).replace("|", "\\|").replace("\n", " ") for v in row.values())
+                out.write("| " + " | ".join(cells) + " |\n")
+    finally:
+        if to:
+            out.close()
+
+
+def _parquet(rows: pa.Table, to: Path | None) -> None:
+    import pyarrow.parquet as pq
+
+    if to is None and sys.stdout.isatty():
+        raise ConfigError("parquet is no text; name a file with --output, or send it into a pipe")
+    try:
+        pq.write_table(rows, to or sys.stdout.buffer)
+    except OSError as error:
+        raise ConfigError(f"{to}: cannot be written ({error.strerror}); name another file") from None
+
+
+def _jsonable(value: Any) -> Any:
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list | dict):
+        if isinstance(value, list) and all(isinstance(v, str) for v in value):
+            return "; ".join(value)
+        return json.dumps(value, ensure_ascii=False, default=_jsonable)
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _table(rows: pa.Table) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(show_lines=any(t == "string" for t in map(str, rows.schema.types)) and rows.num_rows < 200)
+    for field in rows.schema:
+        numeric = str(field.type).startswith(("int", "uint", "float", "double", "decimal"))
+        table.add_column(field.name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows.to_pylist():
+        table.add_row(*(escape(_plain(v)) for v in row.values()))
+    screen = console()
+    screen.print(table)
+    screen.print(f"{rows.num_rows} row{'' if rows.num_rows == 1 else 's'}", style="dim")
+
+
+def summary(
+    counts: Mapping[str, int],
+    constructs: Sequence[Mapping[str, Any]],
+    database: Path,
+    hints: Sequence[tuple[str, str]],
+) -> None:
+    """Print what the store holds: counts, the commonest constructs with a quote each, what to try next."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    screen = console()
+    numbers = Table.grid(padding=(0, 2))
+    numbers.add_column(justify="right", style="bold")
+    numbers.add_column()
+    for what, n in counts.items():
+        colour = {"barrier passages": "orange3", "enabler passages": "deep_sky_blue3"}.get(what)
+        numbers.add_row(f"{n:,}", f"[{colour}]{what}[/]" if colour else what)
+    screen.print(numbers)
+    if constructs:
+        screen.print()
+        table = Table(title="What is talked about most", title_justify="left", title_style="bold", box=None)
+        table.add_column("construct", max_width=20)
+        table.add_column("barrier", justify="right", style="orange3")
+        table.add_column("enabler", justify="right", style="deep_sky_blue3")
+        table.add_column("for example", style="italic")
+        for row in constructs:
+            quote = " ".join(str(row["example"]).split())
+            quote = quote if len(quote) <= 110 else quote[:107].rsplit(" ", 1)[0] + " …"
+            table.add_row(escape(row["name"]), f"{row['barrier']:,}", f"{row['enabler']:,}", f"“{escape(quote)}”")
+        screen.print(table)
+    screen.print()
+    screen.print(f"Database: [bold]{escape(str(database))}[/]", soft_wrap=True)
+    if hints:
+        commands: Table = Table.grid(padding=(0, 2))
+        for command, why in hints:
+            commands.add_row(f"  [bold]{escape(command)}[/]", f"[dim]{escape(why)}[/]")
+        screen.print("Try next:")
+        screen.print(commands)

@@ -1,0 +1,125 @@
+"""One record of a paper, however a source names its fields, to a Document or a Rejected."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING, Any
+
+from qinlp.records import Document, Rejected
+from qinlp.sources import identifiers
+from qinlp.sources.abstracts import Part, assembled, parts_of, plain
+from qinlp.sources.text import squeezed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_INITIALS = re.compile(r"(?P<family>[^\W\d].*?[^\W\d])\.?,? (?P<initials>(?:[A-Z]\.?[ -]?){1,4})")
+
+
+def paper(
+    source: str,
+    record: str,
+    raw: bytes | str = b"",
+    *,
+    title: str = "",
+    abstract: str | Iterable[Part] = "",
+    authors: Iterable[str] = (),
+    year: str = "",
+    journal: str = "",
+    doi: str = "",
+    pmid: str = "",
+    pmcid: str = "",
+    openalex: str = "",
+    keywords: Iterable[str] = (),
+    mesh: Iterable[str] = (),
+    language: str = "",
+    metadata: Mapping[str, Any] | None = None,
+) -> Document | Rejected:
+    """Return the record as a Document, or Rejected where it has neither title nor abstract.
+
+    An identifier or a year that is not one is no reason to lose a paper: it is kept as the source
+    has it in `metadata`, under its own name. `raw` is the record's text, for the quarantine.
+    """
+    parts = parts_of(abstract) if isinstance(abstract, str) else list(abstract)
+    text, sections = assembled(parts)
+    title = squeezed(plain(title))
+    if not title and not text:
+        raw = raw.encode("utf-8", "replace") if isinstance(raw, str) else raw
+        return Rejected(source, record, "the record has neither title nor abstract", raw)
+    extra = {key: value for key, value in (metadata or {}).items() if value not in ("", [], None)}
+    found: dict[str, Any] = {
+        "doi": identifiers.doi(doi),
+        "pmid": identifiers.pmid(pmid),
+        "pmcid": identifiers.pmcid(pmcid),
+        "openalex": identifiers.openalex(openalex),
+        "year": identifiers.year(year),
+    }
+    given = {"doi": doi, "pmid": pmid, "pmcid": pmcid, "openalex": openalex, "year": year}
+    extra |= {name: squeezed(given[name]) for name in given if given[name].strip() and not found[name]}
+    return Document(
+        text=text,
+        kind="abstract",
+        title=title,
+        authors=tuple(dict.fromkeys(author for name in authors if (author := _author(name)))),
+        journal=squeezed(plain(journal)),
+        keywords=_unique(keywords),
+        mesh=_unique(mesh),
+        language=identifiers.language(language),
+        sections=sections,
+        metadata=extra,
+        source=source,
+        record=record,
+        **found,
+    )
+
+
+def names(value: str) -> list[str]:
+    """Split a field of several authors: `['A, B', ...]`, `A, B; C, D`, `A B., C D.` or `A, B and C, D`."""
+    if (listed := _listed(value)) is not None:
+        return listed
+    value = squeezed(value)
+    if len(several := [name for name in re.split(r"\s*[;|]\s*", value) if name]) > 1:
+        return several
+    people = [name for name in re.split(r"\s*,\s*(?:and\s|&\s)?|\s+and\s+|\s+&\s+", value) if name]
+    if len(people) > 1 and all(" " in name for name in people):
+        return people
+    if len(several := re.split(r"\s+and\s+(?=.+,)", value)) > 1:
+        return several
+    commas = [part for part in re.split(r"\s*,\s*(?:and |& )?", value) if part]
+    if len(commas) > 2 and len(commas) % 2 == 0 and all(len(part) < 8 for part in commas[1::2]):
+        return [f"{family}, {given}" for family, given in zip(commas[::2], commas[1::2], strict=True)]
+    return re.split(r"\s+and\s+|\s*&\s*", value) if value else []
+
+
+def terms(value: str) -> list[str]:
+    """Split a field of several keywords at lines, semicolons or bars, else at commas."""
+    if (listed := _listed(value)) is not None:
+        return listed
+    separator = next((mark for mark in ("\n", ";", "|", ",") if mark in value), "\n")
+    return [term.strip() for term in value.split(separator)]
+
+
+def _listed(value: str) -> list[str] | None:
+    """Read a Python-like list, which data frames leave behind in a CSV file."""
+    value = value.strip()
+    if not (value.startswith("[") and value.endswith("]") and len(value) < 100_000):
+        return None
+    try:
+        found = ast.literal_eval(value)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
+    return [str(one) for one in found] if isinstance(found, list) else None
+
+
+def _author(name: str) -> str:
+    """Return `Family, Given`; `Liu R.` and `Wizrah M` are a family name and initials."""
+    name = squeezed(plain(name)).strip(" ,;*")
+    found = _INITIALS.fullmatch(name)
+    return f"{found['family']}, {found['initials'].strip()}" if found and "," not in name else name
+
+
+def _unique(values: Iterable[str]) -> tuple[str, ...]:
+    kept = dict.fromkeys(squeezed(plain(value)).strip(" ;,") for value in values)
+    kept.pop("", None)
+    return tuple(kept)

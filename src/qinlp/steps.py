@@ -1,0 +1,340 @@
+"""The steps of the work: each moves data from one stage into the store. Flows and CLI call these.
+
+No step holds the database while it computes. Each batch is committed in one transaction with
+the note that it is done, so a step that was killed at any moment is simply run again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from qinlp import __version__, sources
+from qinlp.codebook import Codebook
+from qinlp.codebook import find as find_codebook
+from qinlp.config import Config
+from qinlp.errors import SourceError
+from qinlp.passages import Segmentation, segment
+from qinlp.records import Document, Labelled, Passage, Rejected
+from qinlp.store import Store, append, pending
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from qinlp.coding.model import Coder, Model
+
+    Floats = NDArray[np.floating[Any]]
+
+Watch = Callable[[str, int, int], None]
+"""Told how a step is getting on: what it does, how much is done, of how much (0: not known)."""
+
+DOCUMENTS_A_BATCH = 500
+INPUTS_A_BATCH = 2048
+PASSAGES_A_BATCH = 20_000
+RAW_BYTES = 1_000_000
+"""The quarantine keeps so much of an unreadable file."""
+
+T = TypeVar("T")
+
+
+def unwatched(what: str, done: int, of: int) -> None:
+    """Watch nothing."""
+
+
+class _Run:
+    """A row of `runs`, written with the first batch: a step that finds no work writes nothing."""
+
+    def __init__(self, store: Store, kind: str, settings: Mapping[str, Any]) -> None:
+        self.store, self.kind, self.settings = store, kind, settings
+        self.started = datetime.now(UTC)
+        self.id = f"{self.started:%Y%m%dT%H%M%S.%f}-{secrets.token_hex(2)}"
+        self.wrote = False
+
+    def begin(self, con: Any) -> None:
+        append.start_run(con, self.id, self.kind, self.started, __version__, self.settings)
+        self.wrote = True
+
+    def finish(self, counts: Mapping[str, Any]) -> None:
+        if self.wrote:
+            with self.store.write() as con:
+                append.finish_run(con, self.id, datetime.now(UTC), "completed", counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What `ingest` did."""
+
+    files: int = 0
+    unchanged: int = 0
+    """Files that were read to their end before and have not changed."""
+    records: int = 0
+    arrived: append.Arrived = field(default_factory=append.Arrived)
+    quarantined: int = 0
+    """Records and files that could not be read, new in the quarantine."""
+    refused: tuple[str, ...] = ()
+    """Whole files that could not be read, one line each."""
+
+
+def ingest(config: Config, paths: Sequence[Path], watch: Watch = unwatched) -> Ingested:
+    """Read files and folders into documents and passages.
+
+    A file that was read before and has not changed is left alone. A record that cannot be read
+    goes to the quarantine, as does a whole file; the rest goes on.
+
+    Raises:
+        SourceError: a path does not exist, or a file given by name is of an unknown kind.
+    """
+    store = Store(config.database_path)
+    options = Segmentation(turn_words=config.passages.turn_words)
+    files = sources.files_in(paths)
+    known, quarantined = _known(store)
+    run = _Run(store, "ingest", {"paths": [str(p) for p in paths], "passages": asdict(options)})
+    total = Ingested()
+    for number, path in enumerate(files):
+        watch("reading", number, len(files))
+        place = _place(path, config.folder)
+        digest = _sha256(path)
+        if (place, digest) in known:
+            total = replace(total, unchanged=total.unchanged + 1)
+            continue
+        records = bad = 0
+        try:
+            for batch in _batches(sources.read(path), DOCUMENTS_A_BATCH):
+                documents = [
+                    (d, segment(d, options))
+                    for d in (replace(b, source=place) for b in batch if isinstance(b, Document))
+                ]
+                rejected = [replace(b, source=place) for b in batch if isinstance(b, Rejected)]
+                with store.write() as con:
+                    run.begin(con)
+                    arrived = append.add_documents(con, run.id, documents)
+                    new = append.add_rejected(con, run.id, datetime.now(UTC), rejected)
+                records, bad = records + len(documents), bad + len(rejected)
+                total = replace(
+                    total, records=total.records + len(documents), arrived=total.arrived + arrived,
+                    quarantined=total.quarantined + new,
+                )  # fmt: skip
+                watch("reading", number, len(files))
+        except SourceError as error:
+            total = replace(total, refused=(*total.refused, str(error)))
+            whole = Rejected(place, "", str(error), _head(path))
+            if append.quarantine_id(whole) not in quarantined:
+                with store.write() as con:
+                    run.begin(con)
+                    new = append.add_rejected(con, run.id, datetime.now(UTC), [whole])
+                total = replace(total, quarantined=total.quarantined + new)
+            continue
+        with store.write() as con:
+            run.begin(con)
+            append.file_read(con, run.id, place, digest, __version__, records, bad)
+        total = replace(total, files=total.files + 1)
+    watch("reading", len(files), len(files))
+    run.finish(
+        {
+            "files": total.files, "unchanged": total.unchanged, "records": total.records,
+            **asdict(total.arrived), "quarantined": total.quarantined,
+        }
+    )  # fmt: skip
+    return total
+
+
+def _known(store: Store) -> tuple[set[tuple[str, str]], set[str]]:
+    if not store.path.exists():
+        return set(), set()
+    with store.read() as con:
+        return pending.known_files(con, __version__), pending.quarantined(con)
+
+
+def _place(path: Path, folder: Path) -> str:
+    """Name a file the same from wherever it is ingested: relative to the project, or absolute."""
+    whole, home = path.resolve(), folder.resolve()
+    return whole.relative_to(home).as_posix() if whole.is_relative_to(home) else whole.as_posix()
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return f"unreadable: {error.strerror}"
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(RAW_BYTES)
+    except OSError:
+        return b""
+
+
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """What `code` did."""
+
+    vectors: int = 0
+    passages: int = 0
+    """Passages coded with at least one codebook."""
+    codings: int = 0
+    encoder: str = ""
+    """How the encoder ran: model, precision, threads; empty where nothing was encoded."""
+
+
+def code(config: Config, watch: Watch = unwatched) -> Coded:
+    """Encode what has no vector yet, and code what the model in use has not coded yet.
+
+    Raises:
+        CodebookError: a codebook of the configuration is unknown.
+        ModelError: the model is unknown or damaged.
+    """
+    store = Store(config.database_path)
+    model = find_model(config)
+    books = [find_codebook(name, config.codebook_folders) for name in config.coding.codebooks]
+    coders = {book.id: model.coder_name(book) for book in books}
+    interviewer = config.coding.interviewer
+    settings = {
+        "model": model.name,
+        "coders": coders,
+        "codebooks": {book.id: book.hash for book in books},
+        "encoder": model.encoder.fingerprint,
+        "options": asdict(config.coding),
+    }
+    run = _Run(store, "code", settings)
+    vectors = _encode(store, run, model, interviewer=interviewer, watch=watch)
+    touched: set[str] = set()
+    codings = 0
+    for book in books:
+        name = coders[book.id]
+        with store.read() as con:
+            todo = pending.uncoded(con, name, book.id, book.hash, interviewer=interviewer)
+        coder = model.coder(book) if todo else None
+        for start in range(0, len(todo), PASSAGES_A_BATCH):
+            watch(f"coding with {book.id}", start, len(todo))
+            ids = todo[start : start + PASSAGES_A_BATCH]
+            with store.read() as con:
+                ids, batch = pending.vectors(con, model.encoder.fingerprint, ids)
+            assert coder is not None  # noqa: S101
+            rows = _code_batch(book, coder, ids, batch, config.coding.keep_from)
+            with store.write() as con:
+                run.begin(con)
+                append.add_codebook(con, run.id, book)
+                append.add_thresholds(con, _thresholds(name, coder))
+                codings += append.add_codings(con, run.id, name, book, ids, rows)
+            touched.update(ids)
+        if todo:
+            watch(f"coding with {book.id}", len(todo), len(todo))
+    about = model.encoder.about if vectors else ""
+    run.finish({"vectors": vectors, "passages": len(touched), "codings": codings, "encoder": about})
+    return Coded(vectors, len(touched), codings, about)
+
+
+def _encode(store: Store, run: _Run, model: Model, *, interviewer: bool, watch: Watch) -> int:
+    from qinlp.embeddings import reading
+
+    with store.read() as con:
+        todo = pending.unencoded(con, model.encoder.fingerprint, interviewer=interviewer)
+    done = 0
+    for start in range(0, len(todo), INPUTS_A_BATCH):
+        watch("encoding", start, len(todo))
+        part = todo.slice(start, INPUTS_A_BATCH).to_pylist()
+        vectors = model.encoder.encode(
+            [reading(row["text"], row["context"], row["kind"]) for row in part],
+            lambda n, at=start: watch("encoding", at + n, len(todo)),
+        )
+        with store.write() as con:
+            run.begin(con)
+            done += append.add_vectors(
+                con, model.encoder.fingerprint, [row["input_hash"] for row in part], vectors
+            )
+    if len(todo):
+        watch("encoding", len(todo), len(todo))
+    return done
+
+
+def _code_batch(book: Codebook, coder: Coder, ids: Sequence[str], vectors: Floats, keep_from: float) -> Any:
+    import numpy as np
+    import pyarrow as pa
+
+    from qinlp.coding.model import decide, rolled_up
+
+    probabilities = rolled_up(book, coder.codes, coder.probabilities(vectors))
+    decisions = decide(book, coder, probabilities)
+    row, column = np.nonzero((probabilities >= keep_from) | decisions)
+    names = pa.array(coder.codes, pa.string())
+    return pa.table(
+        {
+            "passage_id": pa.array(ids, pa.string()).take(pa.array(row)),
+            "code": names.take(pa.array(column)),
+            "probability": pa.array(probabilities[row, column], pa.float32()),
+            "decision": pa.array(decisions[row, column]),
+        }
+    )
+
+
+def _thresholds(name: str, coder: Coder) -> list[tuple[str, str, str, float, float, float, str]]:
+    return [
+        (name, coder.codebook, code, float(t), float(low), float(high), coder.origin)
+        for code, t, low, high in zip(
+            coder.codes, coder.threshold, coder.unsure_from, coder.unsure_to, strict=True
+        )
+    ]
+
+
+def find_model(config: Config) -> Model:
+    """Return the model that the project codes with.
+
+    Raises:
+        ModelError: it is unknown; names the nearest.
+    """
+    from qinlp.coding.model import find
+
+    return find(config.coding.model, config.model_folders)
+
+
+def predict(model: Model, rows: Sequence[Labelled]) -> Iterator[dict[str, Any]]:
+    """Code passages that are in no store, with all codebooks the model has heads for.
+
+    Yields one object a passage, in order: id, probabilities of every code (`codebook/code`), and
+    decisions, the codes that may be given to a passage and passed their threshold.
+    """
+    from qinlp.coding.model import decide, rolled_up
+    from qinlp.embeddings import reading
+
+    books = {name: find_codebook(name) for name in model.trained}
+    coders = {name: model.coder(book) for name, book in books.items()}
+    for batch in _batches(rows, INPUTS_A_BATCH):
+        vectors = model.encoder.encode([reading(r.text, r.context, r.kind) for r in batch])
+        answers: list[dict[str, Any]] = [{"id": r.id, "probabilities": {}, "decisions": []} for r in batch]
+        for name, heads in coders.items():
+            book = books[name]
+            probabilities = rolled_up(book, heads.codes, heads.probabilities(vectors))
+            decisions = decide(book, heads, probabilities)
+            labels = [book.label(code) for code in heads.codes]
+            given = [book.code(code).assignable for code in heads.codes]
+            for answer, p, d in zip(answers, probabilities, decisions, strict=True):
+                answer["probabilities"].update(
+                    (label, round(float(x), 4)) for label, x in zip(labels, p, strict=True)
+                )
+                answer["decisions"].extend(
+                    label for label, yes, may in zip(labels, d, given, strict=True) if yes and may
+                )
+        yield from answers
+
+
+def publish(config: Config, to: Path | None = None) -> Path:
+    """Replace the read-only snapshot for notebooks and SQL shells; return its path."""
+    from qinlp.store.publish import publish as copy
+
+    return copy(Store(config.database_path), to or config.database_path.with_suffix(".snapshot.duckdb"))

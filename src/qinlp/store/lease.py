@@ -1,0 +1,118 @@
+"""Open the database for as short as possible.
+
+DuckDB lets one process write and shuts all others out meanwhile, so nobody holds a connection
+while computing: a read or a write is opened, done and closed, and whoever finds the file taken
+tries again until `wait` is over. DuckDB's own file lock is the lease.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qinlp.errors import StoreBusy, StoreError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "memory_limit": "1GB",
+    "enable_external_access": False,
+    "python_enable_replacements": False,
+    "lock_configuration": True,
+}
+
+# Two connections of one process to one file must agree in their settings, so threads take turns.
+_turns: defaultdict[Path, threading.RLock] = defaultdict(threading.RLock)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A database file and the patience, in seconds, to wait for it."""
+
+    path: Path
+    wait: float = 60.0
+
+    @contextmanager
+    def read(self) -> Iterator[DuckDBPyConnection]:
+        """Open read-only for the length of the block.
+
+        Raises:
+            StoreError: there is no such file, or it is no DuckDB database.
+            StoreBusy: a writer held it for longer than `wait`.
+        """
+        if not self.path.exists():
+            raise StoreError(f"{self.path}: no database yet; `qinlp ingest PATH` makes it")
+        with _turns[self.path.resolve()]:
+            con = self._connect(read_only=True)
+            try:
+                yield con
+            finally:
+                con.close()
+
+    @contextmanager
+    def write(self) -> Iterator[DuckDBPyConnection]:
+        """Hold the write lease for one transaction: committed at the block's end, or not at all.
+
+        A new file, or one of an older qinlp, is migrated first.
+
+        Raises:
+            StoreError: the folder is missing, the file is no DuckDB database or that of a newer qinlp.
+            StoreBusy: others held it for longer than `wait`.
+        """
+        from qinlp.store.migrate import migrate
+
+        with _turns[self.path.resolve()]:
+            con = self._connect(read_only=False)
+            try:
+                migrate(con)
+                con.execute("BEGIN")
+                try:
+                    yield con
+                except BaseException:
+                    con.execute("ROLLBACK")
+                    raise
+                con.execute("COMMIT")
+            finally:
+                con.close()
+
+    @contextmanager
+    def checkpointed(self) -> Iterator[None]:
+        """Keep every other process out, with all data in the file itself and none in its log."""
+        with _turns[self.path.resolve()]:
+            con = self._connect(read_only=False)
+            try:
+                con.execute("CHECKPOINT")
+                yield
+            finally:
+                con.close()
+
+    def _connect(self, *, read_only: bool) -> DuckDBPyConnection:
+        import duckdb
+
+        until = time.monotonic() + self.wait
+        pause = 0.005
+        while True:
+            try:
+                return duckdb.connect(self.path, read_only=read_only, config=_SETTINGS)
+            except duckdb.IOException as error:
+                said = str(error)
+                if "lock" not in said:
+                    raise StoreError(f"{self.path}: {said.splitlines()[0]}; is it a DuckDB database?") from None
+                if time.monotonic() > until:
+                    holder = re.search(r"\(PID \d+\)", said)
+                    raise StoreBusy(
+                        f"{self.path}: in use by another process {holder[0] if holder else ''} for more than "
+                        f"{self.wait:g} s; close it there (a SQL shell? read the snapshot that `qinlp publish` "
+                        "writes instead) and run again, nothing is lost"
+                    ) from None
+                time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
+                pause = min(pause * 1.6, 0.2)
