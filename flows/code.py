@@ -12,7 +12,13 @@ from qinlp import config, show, steps
 from .ingest import may_pass
 
 
-@task(retries=2, retry_delay_seconds=5, retry_condition_fn=may_pass, cache_policy=NO_CACHE, task_run_name="code {project}")
+@task(
+    retries=2,
+    retry_delay_seconds=5,
+    retry_condition_fn=may_pass,
+    cache_policy=NO_CACHE,
+    task_run_name="code {project}",
+)
 def encode_and_code(project: Path) -> steps.Coded:
     """Encode and code what the store does not hold yet."""
     with show.progress() as watch:

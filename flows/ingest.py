@@ -18,7 +18,13 @@ def may_pass(task: Any, run: Any, state: Any) -> bool:  # noqa: ARG001
     return isinstance(error, StoreBusy) or not isinstance(error, QinlpError)
 
 
-@task(retries=2, retry_delay_seconds=5, retry_condition_fn=may_pass, cache_policy=NO_CACHE, task_run_name="read {project}")
+@task(
+    retries=2,
+    retry_delay_seconds=5,
+    retry_condition_fn=may_pass,
+    cache_policy=NO_CACHE,
+    task_run_name="read {project}",
+)
 def read(project: Path) -> steps.Ingested:
     """Read the project's paths into the store, which knows what it has read already."""
     settings = config.load(project)

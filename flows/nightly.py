@@ -13,7 +13,13 @@ from .code import encode_and_code
 from .ingest import may_pass, read
 
 
-@task(retries=2, retry_delay_seconds=5, retry_condition_fn=may_pass, cache_policy=NO_CACHE, task_run_name="publish {project}")
+@task(
+    retries=2,
+    retry_delay_seconds=5,
+    retry_condition_fn=may_pass,
+    cache_policy=NO_CACHE,
+    task_run_name="publish {project}",
+)
 def publish(project: Path) -> Path:
     """Replace the snapshot for readers."""
     return steps.publish(config.load(project))

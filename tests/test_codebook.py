@@ -204,6 +204,12 @@ def test_the_reading_page_is_current():
     assert {link for link in re.findall(r"\]\(#([^)]+)\)", current) if "." in link} <= anchors
 
 
+def test_the_pages_own_example_loads(tmp_path):
+    page = (ROOT / "docs" / "codebooks.md").read_text(encoding="utf-8")
+    lines = [line[4:] for line in page.splitlines() if line.startswith("    ")]
+    assert codebook.load(write(tmp_path, "\n".join(lines))).id == "handover"
+
+
 # Refusing --------------------------------------------------------------------------------------
 
 

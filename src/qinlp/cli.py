@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qinlp import __version__
-from qinlp.errors import ConfigError, QinlpError, QuestionError, SourceError
+from qinlp.errors import ConfigError, QinlpError, QuestionError, SourceError, nearest
 
 if TYPE_CHECKING:
     from qinlp.config import Config
@@ -45,7 +45,9 @@ def _project(
     context: typer.Context,
     project: Annotated[
         Path | None,
-        typer.Option(help="The project folder; else QINLP_PROJECT, else the current folder.", show_default=False),
+        typer.Option(
+            help="The project folder; else QINLP_PROJECT, else the current folder.", show_default=False
+        ),
     ] = None,
     version: Annotated[  # noqa: ARG001
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
@@ -70,7 +72,9 @@ def init(context: typer.Context) -> None:
 
     path = write(project_folder(context.obj.project))
     (path.parent / "documents").mkdir(exist_ok=True)
-    typer.echo(f"{path} written. Put exports and transcripts into {path.parent / 'documents'}, then: qinlp run")
+    typer.echo(
+        f"{path} written. Put exports and transcripts into {path.parent / 'documents'}, then: qinlp run"
+    )
 
 
 @app.command()
@@ -101,7 +105,8 @@ def _tell_ingested(done: Ingested) -> None:
         return
     a = done.arrived
     typer.echo(
-        f"{_count(done.files, 'file')} read ({done.unchanged:,} unchanged), {_count(done.records, 'record')}: "
+        f"{_count(done.files, 'file')} read ({done.unchanged:,} unchanged), "
+        f"{_count(done.records, 'record')}: "
         f"{_count(a.documents, 'new document')}, {_count(a.versions, 'new version')}, "
         f"{_count(a.duplicates, 'duplicate')}, {_count(a.passages, 'passage')}."
     )
@@ -138,7 +143,9 @@ def _tell_coded(done: Coded) -> None:
 
 
 @app.command()
-def run(context: typer.Context, flow: Annotated[str, typer.Argument(help="nightly, ingest or code")] = "nightly") -> None:
+def run(
+    context: typer.Context, flow: Annotated[str, typer.Argument(help="nightly, ingest or code")] = "nightly"
+) -> None:
     """Run a flow once, with no server: ingest the project's paths, code, publish.
 
     Example: `qinlp run nightly`
@@ -160,7 +167,9 @@ def _flow(config: Config, name: str) -> None:
 
 @app.command()
 def demo(
-    folder: Annotated[Path, typer.Argument(help="Where to make the demonstration project.")] = Path("sample-project"),
+    folder: Annotated[Path, typer.Argument(help="Where to make the demonstration project.")] = Path(
+        "sample-project"
+    ),
 ) -> None:
     """Make a project of the bundled sample corpus, run it from files to coded passages, show what came out.
 
@@ -210,7 +219,9 @@ def _status(config: Config) -> None:
 @app.command()
 def publish(
     context: typer.Context,
-    to: Annotated[Path | None, typer.Option(help="Where to; else beside the database.", show_default=False)] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Where to; else beside the database.", show_default=False)
+    ] = None,
 ) -> None:
     """Replace the read-only snapshot that notebooks and SQL shells may hold open.
 
@@ -222,7 +233,9 @@ def publish(
 
 
 _FORMAT = Annotated[str, typer.Option("--format", help="table, csv, json, markdown or parquet.")]
-_OUTPUT = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.", show_default=False)]
+_OUTPUT = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Write to this file.", show_default=False)
+]
 
 
 @app.command()
@@ -247,7 +260,9 @@ def sql(
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def ask(
     context: typer.Context,
-    name: Annotated[str | None, typer.Argument(help="The question; none lists them all.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="The question; none lists them all.", show_default=False)
+    ] = None,
     form: _FORMAT = "table",
     output: _OUTPUT = None,
 ) -> None:
@@ -307,7 +322,9 @@ def _list_questions(context: typer.Context) -> None:
 
 @app.command()
 def predict(
-    file: Annotated[Path, typer.Argument(help="JSONL: id, text, optional context and kind, one object a line.")],
+    file: Annotated[
+        Path, typer.Argument(help="JSONL: id, text, optional context and kind, one object a line.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the answers go, JSONL.")],
     model: Annotated[str, typer.Option(help="A shipped model, or a model folder.")] = "qinlp-minilm",
 ) -> None:
@@ -337,22 +354,68 @@ def predict(
 @app.command()
 def train(
     labelled: Annotated[
-        list[Path] | None, typer.Argument(help="JSONL of labelled passages; else qinlp's own.", show_default=False)
+        list[Path] | None,
+        typer.Argument(help="JSONL of labelled passages; else qinlp's own.", show_default=False),
     ] = None,
     name: Annotated[str, typer.Option(help="The new model's name.")] = "my-model",
     to: Annotated[Path, typer.Option(help="The folder that it is made in.")] = Path("models"),
     encoder: Annotated[
         str, typer.Option(help="base, a shipped model's name, a sentence-transformers folder or a hub name.")
     ] = "base",
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Tune the encoder on the passages too: better, and much slower.")
+    ] = False,
 ) -> None:
     """Train heads for every codebook that the labelled passages name, calibrate them, write a model card.
 
     Example: `qinlp train coded.jsonl --name ward-study --to models`
     """
-    from qinlp import training
+    from qinlp import show, training
 
-    folder = training.train(labelled or [], name=name, to=to, encoder=encoder)
+    with show.progress() as watch:
+        folder = training.train(labelled or [], name=name, to=to, encoder=encoder, tune=tune, watch=watch)
     typer.echo(f"{folder} written; its README.md says how good it is. Use it with [coding] model = {name!r}")
+
+
+@app.command()
+def evaluate(
+    labelled: Annotated[Path, typer.Argument(help="JSONL of labelled passages.")],
+    model: Annotated[str, typer.Option(help="A shipped model, or a model folder.")] = "qinlp-minilm",
+    against: Annotated[
+        str | None, typer.Option(help="A second model, for a paired test.", show_default=False)
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
+    card: Annotated[bool, typer.Option("--card", help="Add the scores to the model's card.")] = False,
+) -> None:
+    """Score a model on labelled passages: by codebook and kind of text, with intervals over documents.
+
+    Disputed labels are left out cell by cell. A passage of a document that the model was trained
+    on tells nothing: keep such documents out of the file.
+
+    Example: `qinlp evaluate held-out.jsonl --against models/my-model`
+    """
+    from qinlp import show, training
+    from qinlp.coding import evaluation
+    from qinlp.coding.model import named
+
+    if form not in {"table", "json"}:
+        raise ConfigError(f"format {form!r}; {nearest(form, ('table', 'json'))}")
+    rows = evaluation.read_labelled(labelled)
+    one = named(model)
+    judged = training.evaluate(one, rows)
+    if not judged:
+        raise SourceError(f"{labelled}: no label of a codebook that {one.name} has heads for")
+    found = [evaluation.summary(j, rows) for j in judged.values()]
+    other = training.evaluate(named(against), rows) if against else {}
+    compared = {
+        book: evaluation.compare(judged[book], other[book], rows) for book in judged if book in other
+    }
+    if card:
+        training.note(one, labelled.name, found)
+    if form == "json":
+        typer.echo(json.dumps({"scores": found, "compared": compared}, indent=1))
+        return
+    show.scores(found, compared, one.name, against or "")
 
 
 @codebooks.command("list")
@@ -453,10 +516,14 @@ def main() -> None:
         typer.echo(f"qinlp: {error}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        typer.echo("qinlp: stopped; what was committed is kept, the same command goes on from there", err=True)
+        typer.echo(
+            "qinlp: stopped; what was committed is kept, the same command goes on from there", err=True
+        )
         sys.exit(130)
     except OSError as error:
-        typer.echo(f"qinlp: {error.filename or ''}: {error.strerror or error}; nothing committed is lost", err=True)
+        typer.echo(
+            f"qinlp: {error.filename or ''}: {error.strerror or error}; nothing committed is lost", err=True
+        )
         sys.exit(2)
 
 

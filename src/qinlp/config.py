@@ -105,8 +105,8 @@ def load(folder: Path) -> Config:
 
 def _check_values(config: Config, path: Path) -> None:
     checks = (
-        ("passages.turn_words", config.passages.turn_words, 5 <= config.passages.turn_words <= 2000,
-         "5 to 2000"),
+        ("passages.turn_words", config.passages.turn_words, 10 <= config.passages.turn_words <= 2000,
+         "10 to 2000"),
         ("coding.keep_from", config.coding.keep_from, 0 <= config.coding.keep_from <= 1, "0 to 1"),
         ("coding.codebooks", list(config.coding.codebooks), bool(config.coding.codebooks), "at least one id"),
     )  # fmt: skip

@@ -43,12 +43,6 @@ class Encoder(Protocol):
         """Return float32 vectors of length 1, shape (len(texts), dimension)."""
 
 
-def reading(text: str, context: str, kind: str) -> str:
-    """Return what an encoder reads of a passage: today its text alone."""
-    del context, kind
-    return text
-
-
 def base_folder() -> Path:
     """Return the folder of the base encoder, once its weights are verified.
 
@@ -117,15 +111,15 @@ class SentenceTransformerEncoder:
             from sentence_transformers import SentenceTransformer
             from transformers.utils.logging import disable_progress_bar
 
-            disable_progress_bar()
+            disable_progress_bar()  # type: ignore[no-untyped-call]
             try:
                 model = SentenceTransformer(
                     self.folder, device="cpu", local_files_only=local,
                     model_kwargs={"dtype": torch.bfloat16 if self.precision == "bfloat16" else torch.float32},
                 )  # fmt: skip
-            except (OSError, ValueError, RuntimeError) as error:
+            except Exception as error:  # transformers, safetensors and torch each have their own
                 raise ModelError(
-                    f"{self.folder}: no encoder could be loaded ({str(error).splitlines()[0]}); "
+                    f"{self.folder}: no encoder could be loaded ({(str(error) or type(error).__name__).splitlines()[0]}); "
                     "give a sentence-transformers folder, or a name that your hub knows"
                 ) from error
             self._loaded["model"] = model.eval()

@@ -43,7 +43,7 @@ class StoreError(QinlpError):
     """The database is missing, was written by a newer qinlp, or refuses a statement."""
 
 
-class StoreBusy(StoreError):
+class StoreBusy(StoreError):  # noqa: N818 - what it is, as people say it
     """Another process held the database for longer than we were willing to wait."""
 
 

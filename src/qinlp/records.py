@@ -120,7 +120,8 @@ def family_name(author: str) -> str:
 
 def folded(text: str) -> str:
     """Return `text` as a comparison key: no case, accents, punctuation or doubled spaces."""
-    bare = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    bare = "".join(c for c in plain if not unicodedata.combining(c))
     return " ".join(re.sub(r"[^\w]+", " ", bare).split())
 
 
@@ -160,8 +161,8 @@ class Passage:
 
     @property
     def input_hash(self) -> str:
-        """Names what an encoder reads of it, so that nothing is encoded twice."""
-        return content_hash(self.text, self.context, "transcript" if self.role else "abstract")
+        """Names what an encoder reads of it, its text, so that nothing is encoded twice."""
+        return content_hash(self.text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from qinlp.errors import ConfigError, nearest
 if TYPE_CHECKING:
     import pyarrow as pa
     from rich.console import Console
-    from rich.table import Table
 
     from qinlp.steps import Watch
 
@@ -63,6 +62,7 @@ def write(rows: pa.Table, form: str, to: Path | None = None) -> None:
     if form == "parquet":
         _parquet(rows, to)
         return
+    rows = _shortest(rows)
     if form == "table" and to is None:
         _table(rows)
         return
@@ -87,6 +87,17 @@ def write(rows: pa.Table, form: str, to: Path | None = None) -> None:
     finally:
         if to:
             out.close()
+
+
+def _shortest(rows: pa.Table) -> pa.Table:
+    """Return the rows with 32-bit numbers as people write them: 0.17, not 0.17000000178813934."""
+    import pyarrow as pa
+
+    for place, field in enumerate(rows.schema):
+        if pa.types.is_float32(field.type):
+            said = rows.column(place).cast(pa.string()).cast(pa.float64())
+            rows = rows.set_column(place, field.name, said)
+    return rows
 
 
 def _parquet(rows: pa.Table, to: Path | None) -> None:
@@ -118,14 +129,29 @@ def _table(rows: pa.Table) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(show_lines=any(t == "string" for t in map(str, rows.schema.types)) and rows.num_rows < 200)
-    for field in rows.schema:
-        numeric = str(field.type).startswith(("int", "uint", "float", "double", "decimal"))
-        table.add_column(field.name, justify="right" if numeric else "left", overflow="fold")
-    for row in rows.to_pylist():
-        table.add_row(*(escape(_plain(v)) for v in row.values()))
     screen = console()
-    screen.print(table)
+    cells = [[escape(_plain(v)) for v in row.values()] for row in rows.to_pylist()]
+    columns = zip(rows.column_names, *cells, strict=True)
+    longest = [max(map(len, column)) for column in columns]
+    needs = [min(length, 32 if length > 60 else 10) for length in longest]
+    if sum(needs) + 3 * len(needs) + 1 > screen.width:
+        for row in cells:  # too narrow for columns: a line a value
+            record = Table.grid(padding=(0, 2))
+            record.add_column(style="dim", no_wrap=True)
+            record.add_column(overflow="fold")
+            for name, cell in zip(rows.column_names, row, strict=True):
+                record.add_row(name, cell)
+            screen.print(record)
+            screen.print()
+    else:
+        wordy = any(str(kind) == "string" for kind in rows.schema.types)
+        table = Table(show_lines=wordy and rows.num_rows < 200)
+        for field in rows.schema:
+            numeric = str(field.type).startswith(("int", "uint", "float", "double", "decimal"))
+            table.add_column(field.name, justify="right" if numeric else "left", overflow="fold")
+        for row in cells:
+            table.add_row(*row)
+        screen.print(table)
     screen.print(f"{rows.num_rows} row{'' if rows.num_rows == 1 else 's'}", style="dim")
 
 
@@ -157,13 +183,62 @@ def summary(
         for row in constructs:
             quote = " ".join(str(row["example"]).split())
             quote = quote if len(quote) <= 110 else quote[:107].rsplit(" ", 1)[0] + " …"
-            table.add_row(escape(row["name"]), f"{row['barrier']:,}", f"{row['enabler']:,}", f"“{escape(quote)}”")
+            table.add_row(
+                escape(row["name"]), f"{row['barrier']:,}", f"{row['enabler']:,}", f"“{escape(quote)}”"
+            )
         screen.print(table)
     screen.print()
     screen.print(f"Database: [bold]{escape(str(database))}[/]", soft_wrap=True)
     if hints:
-        commands: Table = Table.grid(padding=(0, 2))
-        for command, why in hints:
-            commands.add_row(f"  [bold]{escape(command)}[/]", f"[dim]{escape(why)}[/]")
         screen.print("Try next:")
-        screen.print(commands)
+        wide = max(len(command) for command, _ in hints)
+        for command, why in hints:  # never folded: a command is copied whole
+            line = f"  [bold]{escape(command)}[/]{' ' * (wide - len(command))}  [dim]{escape(why)}[/]"
+            screen.print(line, soft_wrap=True)
+
+
+def scores(
+    found: Sequence[Mapping[str, Any]],
+    compared: Mapping[str, Mapping[str, float]],
+    model: str,
+    against: str,
+) -> None:
+    """Print an evaluation: a table of scores, a table of codes, and the paired test if there is one."""
+    from rich.table import Table
+
+    screen = console()
+    table = Table(box=None, title=f"{model}: scores, 95% intervals over documents", title_justify="left")
+    for column in ("codebook", "text", "codes", "passages", "macro-F1", "micro-F1", "mean AP", "ECE"):
+        table.add_column(column, justify="left" if column in {"codebook", "text"} else "right")
+    for one in found:
+        for level, kinds in one["levels"].items():
+            for kind, s in kinds.items():
+                if s["codes"]:
+                    table.add_row(
+                        one["codebook"] if level == "codes" else f"{one['codebook']} {level}", kind,
+                        str(s["codes"]), str(s["passages"]), _range(s["macro_f1"]), _range(s["micro_f1"]),
+                        f"{s['mean_average_precision']:.2f}", f"{s['calibration_error']:.3f}",
+                    )  # fmt: skip
+    screen.print(table)
+    screen.print()
+    codes = Table(box=None)
+    for column in ("code", "present", "precision", "recall", "F1", "AP", "ECE"):
+        codes.add_column(column, justify="left" if column == "code" else "right")
+    for one in found:
+        for c in one["per_code"]:
+            codes.add_row(
+                f"{one['codebook']}/{c['code']}", str(c["present"]), f"{c['precision']:.2f}",
+                f"{c['recall']:.2f}", f"{c['f1']:.2f}", f"{c['average_precision']:.2f}",
+                f"{c['calibration_error']:.3f}",
+            )  # fmt: skip
+    screen.print(codes)
+    for book, c in compared.items():
+        screen.print(
+            f"{book}: macro-F1 of {model} less that of {against}: {c['difference']:+.3f} "
+            f"({c['low']:+.3f} to {c['high']:+.3f}), p = {c['p']:g}, {c['codes']} codes, "
+            f"{c['documents']} documents (paired bootstrap)"
+        )
+
+
+def _range(value: Mapping[str, float]) -> str:
+    return f"{value['value']:.2f}\n{value['low']:.2f}-{value['high']:.2f}"

@@ -21,7 +21,7 @@ from qinlp.codebook import find as find_codebook
 from qinlp.config import Config
 from qinlp.errors import SourceError
 from qinlp.passages import Segmentation, segment
-from qinlp.records import Document, Labelled, Passage, Rejected
+from qinlp.records import Document, Labelled, Rejected
 from qinlp.store import Store, append, pending
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def ingest(config: Config, paths: Sequence[Path], watch: Watch = unwatched) -> I
             total = replace(total, unchanged=total.unchanged + 1)
             continue
         records = bad = 0
+        met: set[tuple[str, str]] = set()
         try:
             for batch in _batches(sources.read(path), DOCUMENTS_A_BATCH):
                 documents = [
@@ -114,7 +115,7 @@ def ingest(config: Config, paths: Sequence[Path], watch: Watch = unwatched) -> I
                 rejected = [replace(b, source=place) for b in batch if isinstance(b, Rejected)]
                 with store.write() as con:
                     run.begin(con)
-                    arrived = append.add_documents(con, run.id, documents)
+                    arrived = append.add_documents(con, run.id, documents, met)
                     new = append.add_rejected(con, run.id, datetime.now(UTC), rejected)
                 records, bad = records + len(documents), bad + len(rejected)
                 total = replace(
@@ -225,6 +226,8 @@ def code(config: Config, watch: Watch = unwatched) -> Coded:
             ids = todo[start : start + PASSAGES_A_BATCH]
             with store.read() as con:
                 ids, batch = pending.vectors(con, model.encoder.fingerprint, ids)
+            if not ids:  # all of them came in since the encoding: the next run's
+                continue
             assert coder is not None  # noqa: S101
             rows = _code_batch(book, coder, ids, batch, config.coding.keep_from)
             with store.write() as con:
@@ -241,18 +244,19 @@ def code(config: Config, watch: Watch = unwatched) -> Coded:
 
 
 def _encode(store: Store, run: _Run, model: Model, *, interviewer: bool, watch: Watch) -> int:
-    from qinlp.embeddings import reading
-
     with store.read() as con:
         todo = pending.unencoded(con, model.encoder.fingerprint, interviewer=interviewer)
-    done = 0
+    done = encoded = 0
+
+    def progress(n: int) -> None:
+        nonlocal encoded
+        encoded += n
+        watch("encoding", encoded, len(todo))
+
     for start in range(0, len(todo), INPUTS_A_BATCH):
         watch("encoding", start, len(todo))
         part = todo.slice(start, INPUTS_A_BATCH).to_pylist()
-        vectors = model.encoder.encode(
-            [reading(row["text"], row["context"], row["kind"]) for row in part],
-            lambda n, at=start: watch("encoding", at + n, len(todo)),
-        )
+        vectors = model.encoder.encode([row["text"] for row in part], progress)
         with store.write() as con:
             run.begin(con)
             done += append.add_vectors(
@@ -310,12 +314,11 @@ def predict(model: Model, rows: Sequence[Labelled]) -> Iterator[dict[str, Any]]:
     decisions, the codes that may be given to a passage and passed their threshold.
     """
     from qinlp.coding.model import decide, rolled_up
-    from qinlp.embeddings import reading
 
     books = {name: find_codebook(name) for name in model.trained}
     coders = {name: model.coder(book) for name, book in books.items()}
     for batch in _batches(rows, INPUTS_A_BATCH):
-        vectors = model.encoder.encode([reading(r.text, r.context, r.kind) for r in batch])
+        vectors = model.encoder.encode([r.text for r in batch])
         answers: list[dict[str, Any]] = [{"id": r.id, "probabilities": {}, "decisions": []} for r in batch]
         for name, heads in coders.items():
             book = books[name]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +15,16 @@ import numpy as np
 from qinlp import __version__, shipped
 from qinlp.codebook import find as find_codebook
 from qinlp.coding import card, coldstart, evaluation, heads
-from qinlp.coding.model import encoder_named, save
-from qinlp.embeddings import reading
+from qinlp.coding.model import Model, decide, encoder_named, rolled_up, save, write_card
+from qinlp.coding.tuning import Recipe
+from qinlp.coding.tuning import tune as tune_encoder
+from qinlp.embeddings import SentenceTransformerEncoder
 from qinlp.errors import ModelError, SourceError
+from qinlp.steps import Watch, unwatched
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from qinlp.codebook import Codebook
     from qinlp.embeddings import Encoder
     from qinlp.records import Labelled
@@ -30,7 +36,14 @@ def own_data() -> list[Path]:
 
 
 def train(
-    labelled: Sequence[Path], *, name: str, to: Path, encoder: str = "base", notes: Sequence[str] = ()
+    labelled: Sequence[Path],
+    *,
+    name: str,
+    to: Path,
+    encoder: str = "base",
+    tune: bool = False,
+    notes: Sequence[str] = (),
+    watch: Watch = unwatched,
 ) -> Path:
     """Train heads for every codebook that the labels name, and write `to/name`.
 
@@ -39,50 +52,132 @@ def train(
         name: the new model's name.
         to: the folder it is made in.
         encoder: see `coding.model.encoder_named`.
+        tune: whether the encoder is tuned on the passages too; it is then tuned once for each
+            fold besides, so that the scores and the calibration stay honest.
         notes: what the card should say about the data and who labelled them.
+        watch: told how it is getting on.
 
     Raises:
         SourceError: a file is no labelled JSONL, or there is no label in any.
         CodebookError: a label names an unknown codebook or code.
-        ModelError: the encoder is unknown.
+        ModelError: the encoder is unknown, or no code has enough passages.
     """
     files = list(labelled) or own_data()
     rows = [row for path in files for row in evaluation.read_labelled(path)]
     books = _codebooks(rows, files)
+    texts = [r.text for r in rows]
+    groups = [r.group for r in rows]
+    cells = {book.id: _cells(book, rows) for book in books}
     reader = encoder_named(encoder)
-    vectors = reader.encode([reading(r.text, r.context, r.kind) for r in rows])
-    trained = []
-    likeness = []
-    for book in books:
-        codes = [code.id for code in book.codes]
-        parents = {code.id: code.parent for code in book.codes}
-        present, counted = evaluation.matrix(rows, book.id, codes, parents)
-        trained.append(
-            heads.train(book.id, book.hash, codes, vectors, present, counted, [r.group for r in rows])
+    folded = None
+    if tune:
+        present, counted = (np.concatenate([c[i] for c in cells.values()], axis=1) for i in (0, 1))
+        used = (present & counted).any(0)
+        tuner = _Tuner(_folder_of(reader, encoder), texts, present[:, used], counted[:, used], watch)
+        folded = tuner.folds(heads.folds(groups, FOLDS))
+        reader = SentenceTransformerEncoder(str(tuner.tune(np.arange(len(rows)), to / name / "encoder")))
+    vectors = reader.encode(texts)
+    trained = [
+        heads.train(
+            book.id, book.hash, [c.id for c in book.codes], vectors, *cells[book.id], groups,
+            fold_vectors=folded,
         )
-        likeness.append(_likeness(book, reader, vectors, present, counted))
+        for book in books
+    ]  # fmt: skip
     if not any(t.heads.codes for t in trained):
         raise ModelError(
             f"no code has {heads.FEWEST} labelled passages in {', '.join(map(str, files))}; label more, or code "
             "with the codebook's definitions alone, which needs no training"
         )
-    cold = coldstart.calibrate(likeness)
+    cold = coldstart.calibrate([_likeness(book, reader, vectors, *cells[book.id]) for book in books])
     facts: dict[str, Any] = {
         "name": name,
         "qinlp": __version__,
         "made": datetime.now(UTC).date().isoformat(),
-        "encoder": encoder,
+        "encoder": "encoder" if tune else encoder,
         "encoder_fingerprint": reader.fingerprint,
+        "tuned_from": encoder if tune else "",
+        "recipe": asdict(Recipe()) if tune else {},
         "data": [f"{path.name}: {n} passages" for path, n in _sizes(files)],
         "notes": list(notes),
         "kinds": dict(Counter(r.kind for r in rows)),
-        "documents": len({r.group for r in rows}),
+        "documents": len(set(groups)),
         "cold_start": asdict(cold),
-        "scores": {t.heads.codebook: card.scores(t, [rows[i] for i in t.rows]) for t in trained},
+        "scores": [
+            evaluation.summary(*_out_of_fold(t, book, rows)) for t, book in zip(trained, books, strict=True)
+        ],
     }
-    save(to / name, [t.heads for t in trained], cold, facts)
-    (to / name / "README.md").write_text(card.page(facts), "utf-8")
+    save(to / name, [t.heads for t in trained], cold, facts, card.page(facts))
     return to / name
+
+
+FOLDS = 4
+
+
+@dataclass(frozen=True)
+class _Tuner:
+    base: Path
+    texts: Sequence[str]
+    present: Any
+    counted: Any
+    watch: Watch
+
+    def tune(self, rows: NDArray[np.intp], out: Path, what: str = "tuning the encoder") -> Path:
+        texts = [self.texts[i] for i in rows]
+        return tune_encoder(
+            self.base, texts, self.present[rows], self.counted[rows], out,
+            report=lambda done, of: self.watch(what, done, of),
+        )  # fmt: skip
+
+    def folds(self, tests: Sequence[NDArray[np.intp]]) -> list[tuple[Any, NDArray[np.intp]]]:
+        found = []
+        for number, test in enumerate(tests, 1):
+            rest = np.setdiff1d(np.arange(len(self.texts)), test)
+            with TemporaryDirectory() as scratch:
+                folder = self.tune(rest, Path(scratch) / "encoder", f"tuning, fold {number}")
+                found.append((SentenceTransformerEncoder(str(folder)).encode(self.texts), test))
+        return found
+
+
+def _folder_of(encoder: Encoder, name: str) -> Path:
+    folder = Path(getattr(encoder, "folder", ""))
+    if not folder.is_dir():
+        raise ModelError(f"{name}: only an encoder in a folder can be tuned; download it first, give its folder")
+    return folder
+
+
+def _cells(book: Codebook, rows: Sequence[Labelled]) -> tuple[Any, Any]:
+    return evaluation.matrix(
+        rows, book.id, [code.id for code in book.codes], {code.id: code.parent for code in book.codes}
+    )
+
+
+def _out_of_fold(
+    t: heads.Trained, book: Codebook, rows: Sequence[Labelled]
+) -> tuple[evaluation.Judged, list[Labelled]]:
+    scored = [rows[i] for i in t.rows]
+    return evaluation.judge(book, t.heads.codes, t.probabilities, t.decisions, scored), scored
+
+
+def evaluate(model: Model, rows: Sequence[Labelled]) -> dict[str, evaluation.Judged]:
+    """Return what a model says of labelled passages, by codebook, for the codebooks it has heads for."""
+    vectors = model.encoder.encode([r.text for r in rows])
+    found: dict[str, evaluation.Judged] = {}
+    for name in model.trained:
+        book = find_codebook(name)
+        coder = model.coder(book)
+        probabilities = rolled_up(book, coder.codes, coder.probabilities(vectors))
+        decisions = decide(book, coder, probabilities)
+        judged = evaluation.judge(book, coder.codes, probabilities, decisions, rows)
+        if judged.codes:
+            found[name] = judged
+    return found
+
+
+def note(model: Model, title: str, found: Sequence[Mapping[str, Any]]) -> None:
+    """Add an evaluation to a model's card."""
+    facts = {**model.card, "evaluations": {**model.card.get("evaluations", {}), title: list(found)}}
+    write_card(model.folder, facts, card.page(facts))
 
 
 def _sizes(files: Sequence[Path]) -> list[tuple[Path, int]]:
@@ -102,7 +197,9 @@ def _codebooks(rows: Sequence[Labelled], files: Sequence[Path]) -> list[Codebook
     return list(books.values())
 
 
-def _likeness(book: Codebook, encoder: Encoder, vectors: Any, present: Any, counted: Any) -> tuple[Any, Any, Any]:
+def _likeness(
+    book: Codebook, encoder: Encoder, vectors: Any, present: Any, counted: Any
+) -> tuple[Any, Any, Any]:
     may = [i for i, code in enumerate(book.codes) if code.assignable and present[:, i].any()]
     position = {code.id: i for i, code in enumerate(c for c in book.codes if c.assignable)}
     features = coldstart.Prototypes.of(book, encoder).features(vectors)

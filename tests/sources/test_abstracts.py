@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # abstracts as sources have them, in long lines
 """Structured abstracts, identifiers and text cleaning."""
 
 import pytest
@@ -25,9 +26,12 @@ def parts(abstract):
         "Abstract\nBackground\nLong wards.\nMethods and results\nWe asked.",
         "<p><strong>Background: </strong>Long wards.</p><p><strong>Methods and results</strong> We asked.</p>",
         "<h4>Background</h4>Long wards.<h4>Methods and results</h4><p>We asked.</p>",
-        "<jats:title>Abstract</jats:title><jats:sec><jats:title>Background</jats:title><jats:p>Long wards.</jats:p></jats:sec>"
-        "<jats:sec><jats:title>Methods and results</jats:title><jats:p>We asked.</jats:p></jats:sec>",
-        "&lt;b&gt;Background:&lt;/b&gt; Long wards. Methods and results: We asked. © 2020 The Authors. All rights reserved.",
+        (
+            "<jats:title>Abstract</jats:title>"
+            "<jats:sec><jats:title>Background</jats:title><jats:p>Long wards.</jats:p></jats:sec>"
+            "<jats:sec><jats:title>Methods and results</jats:title><jats:p>We asked.</jats:p></jats:sec>"
+        ),
+        "&lt;b&gt;Background:&lt;/b&gt; Long wards. Methods and results: We asked. © 2020 The Authors.",
     ],
 )
 def test_headings_of_every_dress(abstract):

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # pages as sites lay them out, in long lines
 """Pages as people paste them: invented papers on pages laid out as real sites lay theirs out."""
 
 import pytest
@@ -49,8 +50,17 @@ PMID: 90000052
 References
 Roe R. We never found the time to read this. Invented Press; 2001.
 """,
-        dict(title=TITLE, doi="10.5555/ijn.2021.3", pmid="90000051", pmcid="PMC900051", year=2021, journal="Invented J Nurs",
-             authors=("Ana Ruiz", "Tom Hall", "Bo Li"), keywords=("nurses", "triage", "implementation"), sections=4),
+        {
+            "title": TITLE,
+            "doi": "10.5555/ijn.2021.3",
+            "pmid": "90000051",
+            "pmcid": "PMC900051",
+            "year": 2021,
+            "journal": "Invented J Nurs",
+            "authors": ("Ana Ruiz", "Tom Hall", "Bo Li"),
+            "keywords": ("nurses", "triage", "implementation"),
+            "sections": 4,
+        },
     ),
     "european index": (
         f"""{TITLE}
@@ -69,8 +79,15 @@ References
 Articles referenced by this article (40)
 We never found the time to read this, and nobody else did so either.
 """,
-        dict(title=TITLE, doi="10.5555/ijn.2021.3", pmid="90000051", year=2021, journal="Invented Journal of Nursing",
-             authors=("Ruiz, A", "Hall, T", "Li, B"), sections=4),
+        {
+            "title": TITLE,
+            "doi": "10.5555/ijn.2021.3",
+            "pmid": "90000051",
+            "year": 2021,
+            "journal": "Invented Journal of Nursing",
+            "authors": ("Ruiz, A", "Hall, T", "Li, B"),
+            "sections": 4,
+        },
     ),
     "publisher with highlights": (
         f"""Invented Journal of Triage
@@ -103,8 +120,15 @@ Methods
 We asked people. There were many of them in the clinics that we went to.
 References (40)
 """,
-        dict(title=TITLE, doi="10.1016/j.ijt.2021.104501", year=2021, journal="Invented Journal of Triage", text=BODY,
-             authors=("Ana Ruiz", "Tom Hall", "Bo Li"), keywords=("Nurses", "Triage", "Implementation")),
+        {
+            "title": TITLE,
+            "doi": "10.1016/j.ijt.2021.104501",
+            "year": 2021,
+            "journal": "Invented Journal of Triage",
+            "text": BODY,
+            "authors": ("Ana Ruiz", "Tom Hall", "Bo Li"),
+            "keywords": ("Nurses", "Triage", "Implementation"),
+        },
     ),
     "search engine": (
         f"""DOI:10.5555/ijn.2021.3
@@ -128,7 +152,13 @@ Nursing
 References
 Forms in hospitals: nobody knows how they get there or why they stay.
 """,
-        dict(title=TITLE, doi="10.5555/ijn.2021.3", year=2021, text=BODY, authors=("Ana Ruiz", "T. Hall", "Bo Li")),
+        {
+            "title": TITLE,
+            "doi": "10.5555/ijn.2021.3",
+            "year": 2021,
+            "text": BODY,
+            "authors": ("Ana Ruiz", "T. Hall", "Bo Li"),
+        },
     ),
     "network of researchers": (
         f"""Article
@@ -147,8 +177,14 @@ Abstract
 Discover the world's research
 25+ million members
 """,
-        dict(title=TITLE, doi="10.5555/ijn.2021.3", year=2021, journal="Invented Journal of Nursing", text=BODY,
-             authors=("Ana Ruiz", "Tom Hall")),
+        {
+            "title": TITLE,
+            "doi": "10.5555/ijn.2021.3",
+            "year": 2021,
+            "journal": "Invented Journal of Nursing",
+            "text": BODY,
+            "authors": ("Ana Ruiz", "Tom Hall"),
+        },
     ),
     "repository": (
         f"""Please use this identifier to cite or link to this item: http://hdl.handle.net/00000/1
@@ -164,7 +200,13 @@ URI:\thttp://hdl.handle.net/00000/1
 ISSN:\t1111-2222
 Appears in Collections:\tNursing
 """,
-        dict(title=TITLE, year=2021, text=BODY, authors=("Ruiz, Ana", "Hall, Tom"), keywords=("nurses", "triage")),
+        {
+            "title": TITLE,
+            "year": 2021,
+            "text": BODY,
+            "authors": ("Ruiz, Ana", "Hall, Tom"),
+            "keywords": ("nurses", "triage"),
+        },
     ),
     "open access publisher": (
         f"""Skip to main content
@@ -193,7 +235,7 @@ Peer Review reports
 Background
 It is widely known that forms are important, and this first paragraph of the article goes on.
 """,
-        dict(title=TITLE, year=2021, journal="Invented Nursing", sections=4),
+        {"title": TITLE, "year": 2021, "journal": "Invented Nursing", "sections": 4},
     ),
     "two languages": (
         f"""{TITLE}
@@ -204,27 +246,41 @@ ABSTRACT
 {BODY}
 Keywords: triage
 """,
-        dict(title=TITLE, text=BODY, keywords=("triage",)),
+        {"title": TITLE, "text": BODY, "keywords": ("triage",)},
     ),
     "lines broken and text twice": (
-        f"{TITLE}\n\nAbstract\n" + "\n".join(BODY.replace("nine ", "nine\n").replace("way. ", "way. \n").split("\n")) + f"\n{BODY}\n",
-        dict(title=TITLE, text=BODY),
+        f"{TITLE}\n\nAbstract\n"
+        + "\n".join(BODY.replace("nine ", "nine\n").replace("way. ", "way. \n").split("\n"))
+        + f"\n{BODY}\n",
+        {"title": TITLE, "text": BODY},
     ),
-    "title and abstract alone": (f"{TITLE}\n\n{BODY}\n", dict(title=TITLE, text=BODY)),
-    "title and structured abstract alone": (f"{TITLE}\n{STRUCTURED}", dict(title=TITLE, sections=4)),
-    "an abstract alone": (BODY, dict(title="", text=BODY)),
-    "a broken abstract alone": (BODY.replace(" in nine", "\nin nine").replace("training stood", "training\nstood"), dict(title="", text=BODY)),
+    "title and abstract alone": (f"{TITLE}\n\n{BODY}\n", {"title": TITLE, "text": BODY}),
+    "title and structured abstract alone": (f"{TITLE}\n{STRUCTURED}", {"title": TITLE, "sections": 4}),
+    "an abstract alone": (BODY, {"title": "", "text": BODY}),
+    "a broken abstract alone": (
+        BODY.replace(" in nine", "\nin nine").replace("training stood", "training\nstood"),
+        {"title": "", "text": BODY},
+    ),
     "reference and abstract": (
         f"Ruiz A, Hall T. {TITLE}. Invented J Nurs. 2021;12(3):45-60. doi:10.5555/ijn.2021.3\n\n{BODY}",
-        dict(doi="10.5555/ijn.2021.3", year=2021, text=BODY),
+        {"doi": "10.5555/ijn.2021.3", "year": 2021, "text": BODY},
     ),
     "data of the site": (
-        f'{TITLE}\n{{"title": "{TITLE}", "authors": "Ana Ruiz, Tom Hall", "doi": "10.5555/ijn.2021.3",'
-        f' "abstract": "<p>{BODY}</p>", "journal": {{"name": "Invented J Nurs"}}, "publicationDate": "2021-05-04"}}\n'
-        "被引用次数: 3\n期刊介绍:\nThe journal prints invented studies that nobody has read and nobody will read, ever.",
-        dict(title=TITLE, doi="10.5555/ijn.2021.3", year=2021, text=BODY, authors=("Ana Ruiz", "Tom Hall"), journal="Invented J Nurs"),
+        (
+            f'{TITLE}\n{{"title": "{TITLE}", "authors": "Ana Ruiz, Tom Hall", "doi": "10.5555/ijn.2021.3",'
+            f' "abstract": "<p>{BODY}</p>", "journal": {{"name": "Invented J Nurs"}}, "publicationDate": "2021-05-04"}}\n'
+            "被引用次数: 3\n期刊介绍:\nThe journal prints invented studies that nobody has read and nobody will read, ever."
+        ),
+        {
+            "title": TITLE,
+            "doi": "10.5555/ijn.2021.3",
+            "year": 2021,
+            "text": BODY,
+            "authors": ("Ana Ruiz", "Tom Hall"),
+            "journal": "Invented J Nurs",
+        },
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -275,3 +331,47 @@ def test_a_page_in_another_script_is_read(write):
     (document,) = sources.read(write("page.txt", text))
     assert document.title == "Триаж в девяти клиниках"
     assert document.text.startswith("Мы спросили")
+
+
+def test_an_article_in_pdf(tmp_path):
+    from fpdf import FPDF
+
+    pdf = FPDF()
+    pdf.set_font("Helvetica", size=11)
+    for number in (1, 2, 3):
+        pdf.add_page()
+        pdf.cell(0, 8, f"Invented J Nurs 2021;12:{number}", new_x="LMARGIN", new_y="NEXT")
+        if number == 1:
+            for words in (
+                TITLE,
+                "Ana Ruiz, Tom Hall",
+                "https://doi.org/10.5555/ijn.2021.3",
+                "Abstract",
+                BODY,
+                "Keywords: nurses; forms",
+            ):
+                pdf.multi_cell(0, 8, words, new_x="LMARGIN", new_y="NEXT")
+        pdf.cell(0, 8, "1. Introduction", new_x="LMARGIN", new_y="NEXT")
+        pdf.multi_cell(
+            0,
+            8,
+            f"Part {number} of the article goes on for long. It is no abstract.",
+            new_x="LMARGIN",
+            new_y="NEXT",
+        )
+    pdf.output(str(tmp_path / "article.pdf"))
+    (document,) = sources.read(tmp_path / "article.pdf")
+    assert (document.title, document.text, document.doi) == (TITLE, BODY, "10.5555/ijn.2021.3")
+    assert (document.authors, document.keywords) == (("Ana Ruiz", "Tom Hall"), ("nurses", "forms"))
+
+
+def test_abstracts_pasted_into_word(tmp_path):
+    import docx
+
+    document = docx.Document()
+    for line in (TITLE, "", BODY, "==========", "Another paper", "", "Abstract", *STRUCTURED.split("\n")):
+        document.add_paragraph(line)
+    document.save(str(tmp_path / "pasted.docx"))
+    first, second = sources.read(tmp_path / "pasted.docx")
+    assert (first.title, first.text) == (TITLE, BODY)
+    assert (second.title, len(second.sections)) == ("Another paper", 4)

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # records as files have them, in long lines
 """Readers of papers: what the fields of each format become."""
 
 import pytest
@@ -33,8 +34,16 @@ def test_ris(examples):
     )
 
 
-@pytest.mark.parametrize("change", [lambda t: "\ufeff" + t, lambda t: "\n\n" + t, lambda t: t.replace("\n", "\r\n"),
-                                    lambda t: t.replace("  - ", " - "), lambda t: "Provider: X\n\n" + t])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: "\n\n" + text,
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace("  - ", " - "),
+        lambda text: "Provider: X\n\n" + text,
+    ],
+)
 def test_ris_dialects_read_alike(change, examples, write):
     text = examples["ris"].read_text()
     plain = list(sources.read(write("a.ris", text)))
@@ -189,4 +198,15 @@ def test_names(field, expected):
 def test_terms():
     assert terms("['a', 'b']") == ["a", "b"]
     assert terms("a, b; c") == ["a, b", "c"]
-    assert terms("a, b") == ["a", "b"]
+    assert terms("a, b (c, d)") == ["a", "b (c, d)"]
+
+
+def test_keywords_at_the_end_of_an_abstract(write):
+    (one,) = sources.read(write("a.csv", 'title,abstract\nA,"It worked. Keywords: one; two."\n'))
+    assert (one.text, one.keywords) == ("It worked.", ("one", "two"))
+
+
+def test_table_without_columns_for_year_and_doi(write):
+    text = "Title,Source,Open URL Link\nA,Invented J (2014) 3:3 (1-9).,http://x.org/?id=doi:10.5555%2FX-1&atitle=A\n"
+    (one,) = sources.read(write("a.csv", text))
+    assert (one.journal, one.year, one.doi) == ("Invented J", 2014, "10.5555/x-1")

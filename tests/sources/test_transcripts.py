@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # talks as files lay them out, in long lines
 """Transcripts: labels, roles, front matter, and what goes in comes out."""
 
 import pytest
@@ -72,6 +73,84 @@ def test_label_shapes(shape, suffix, write):
     path = write(f"a.{suffix}", "\n".join(lines))
     assert sources.reader_for(path).name == "transcript"
     assert said(path) == TALK
+
+
+TALKS = {
+    "a bureau's export": (
+        (
+            "Clinic interview 3\nTue, May 03, 2022 10:02AM\n\nSPEAKERS\nJane Doe, Speaker 1\n\nJane Doe  00:03\nTell me about it."
+            "\n\nSpeaker 1  00:08\nWe have 24 beds: all full.\n\nJane Doe  00:20\nGreat.\n"
+        ),
+        [
+            ("Jane Doe", "Tell me about it."),
+            ("Speaker 1", "We have 24 beds: all full."),
+            ("Jane Doe", "Great."),
+        ],
+    ),
+    "times as ranges": (
+        (
+            "0:0:3.120 --> 0:0:5.400\nJane Doe\nSo tell me.\n0:0:6.0 --> 0:0:9.0\nAli Khan\nIn May.\n0:0:9.0 --> 0:0:12.0\n"
+            "Ali Khan\nIt was hard.\n"
+        ),
+        [("Jane Doe", "So tell me."), ("Ali Khan", "In May.\nIt was hard.")],
+    ),
+    "names in brackets": (
+        "[Jane Doe] 10:01:22\nSo tell me.\n\n[Ali Khan] 10:01:30\nIn May. Note: it was hard.\n\n[Jane Doe] 10:02:10\nRight.\n",
+        [("Jane Doe", "So tell me."), ("Ali Khan", "In May. Note: it was hard."), ("Jane Doe", "Right.")],
+    ),
+    "letters": (
+        "I: How did it start?\nR: By email.\n   Nobody came.\nI: Mm.\nR: And then: silence.\n(Phone rings)\nR: Sorry.\n",
+        [
+            ("I", "How did it start?"),
+            ("R", "By email.\nNobody came."),
+            ("I", "Mm."),
+            ("R", "And then: silence.\nSorry."),
+        ],
+    ),
+    "bold names of a focus group": (
+        (
+            "# Group 2\n\nDate: 12 June\n\n---\n\n**KB** [00:00:05]\nWhat is in the way?\n\n**Amy**\nTime. *Always* time.\n\n"
+            "**Bea**\nStaff.\n\n## Break\n\n**KB**\nShall we go on?\n"
+        ),
+        [
+            ("KB", "What is in the way?"),
+            ("Amy", "Time. Always time."),
+            ("Bea", "Staff."),
+            ("KB", "Shall we go on?"),
+        ],
+    ),
+    "numbered lines": (
+        "1\tINTERVIEWER:\tWhy?\n2\tNURSE 1:\tIt takes long.\n3\tINTERVIEWER:\tHow long?\n",
+        [("INTERVIEWER", "Why?"), ("NURSE 1", "It takes long."), ("INTERVIEWER", "How long?")],
+    ),
+    "dashes": (
+        "Interviewer - How so?\nNurse - With a meeting - a long one.\nInterviewer - And?\n",
+        [("Interviewer", "How so?"), ("Nurse", "With a meeting - a long one."), ("Interviewer", "And?")],
+    ),
+    "capitals and a list": (
+        "TRANSCRIPT\nLocation: Online\n\nJANE: Thanks.\n\nDR SMITH: Three things:\n1. Time\n2. Money: none.\n\nJANE: OK.\n",
+        [("JANE", "Thanks."), ("DR SMITH", "Three things:\n1. Time\n2. Money: none."), ("JANE", "OK.")],
+    ),
+    "Spanish": (
+        "Entrevistadora: ¿Cómo empezó?\nMaría: Con una reunión.\nEntrevistadora: ¿Y?\n",
+        [("Entrevistadora", "¿Cómo empezó?"), ("María", "Con una reunión."), ("Entrevistadora", "¿Y?")],
+    ),
+}
+
+
+@pytest.mark.parametrize("talk", TALKS)
+def test_talk(talk, write):
+    text, turns = TALKS[talk]
+    path = write("talk.txt", text)
+    assert sources.reader_for(path).name == "transcript"
+    assert said(path) == turns
+
+
+def test_monologue_with_front_matter(write):
+    (document,) = sources.read(
+        write("a.md", "---\nsite: North\nparticipants: P9\n---\nWe began in spring.\n\nThen he left.\n")
+    )
+    assert (document.kind, document.text) == ("transcript", "We began in spring.\nThen he left.")
 
 
 def test_times(write):
@@ -203,9 +282,12 @@ FRONT = "Interviewer: How was it?\nMaria: Slow.\nInterviewer: And now?\nMaria: B
 
 @pytest.mark.parametrize(
     "front",
-    ["---\ntitle: A ward\nsite: No\nwave: 01\nparticipants: [Maria]\n---\n", "Title: A ward\nSite: No\nWave: 01\nParticipants: Maria\n\n",
-     "# A ward\n\n**Site:** No\n**Wave:** 01\nParticipants: Maria\n\n"],
-)  # fmt: skip
+    [
+        "---\ntitle: A ward\nsite: No\nwave: 01\nparticipants: [Maria]\n---\n",
+        "Title: A ward\nSite: No\nWave: 01\nParticipants: Maria\n\n",
+        "# A ward\n\n**Site:** No\n**Wave:** 01\nParticipants: Maria\n\n",
+    ],
+)
 def test_front_matter(front, write):
     (document,) = sources.read(write("a.md", front + FRONT))
     assert document.title == "A ward"
@@ -283,7 +365,8 @@ def test_words_with_colons_are_no_speakers(write):
 
 def test_interviews_of_one_table(write):
     text = (
-        "Set,Interview,Speaker,Text,Time_Mark,speaker_type,Site\nA,One ,Int,Why?,00:01,ER,North\nB,One,Kim,Because.,1,ee,South\n"
+        "Set,Interview,Speaker,Text,Time_Mark,speaker_type,Site\n"
+        "A,One ,Int,Why?,00:01,ER,North\nB,One,Kim,Because.,1,ee,South\n"
         "A,One ,Lou,No time.,00:05,ee,North\nA,One ,Lou,None.,00:09,ee,North\n"
     )
     first, second = sources.read(write("a.csv", text))
@@ -312,7 +395,8 @@ def test_captions_without_speakers(write):
     (document,) = sources.read(
         write(
             "a.srt",
-            "1\n00:00:01,000 --> 00:00:03,000\nNobody knows\n\n2\n00:00:04,000 --> 00:00:05,000\nwho says this.\n",
+            "1\n00:00:01,000 --> 00:00:03,000\nNobody knows\n\n"
+            "2\n00:00:04,000 --> 00:00:05,000\nwho says this.\n",
         )
     )
     assert document.text == "Nobody knows who says this."

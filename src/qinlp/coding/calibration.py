@@ -58,7 +58,7 @@ def f1_threshold(probabilities: Floats, present: Flags) -> float:
     p, y = probabilities[order], present[order]
     hits = np.cumsum(y)
     f1 = 2 * hits / (np.arange(1, len(y) + 1) + y.sum())
-    last = np.append(p[1:] < p[:-1], True)  # noqa: FBT003
+    last = np.append(p[1:] < p[:-1], True)
     best = int(np.argmax(np.where(last, f1, -1)))
     below = p[best + 1] if best + 1 < len(p) else 0.0
     return float((p[best] + below) / 2)
@@ -69,7 +69,7 @@ def precision_threshold(probabilities: Floats, present: Flags, at_least: float) 
     order = np.argsort(-probabilities, kind="stable")
     p, y = probabilities[order], present[order]
     precision = np.cumsum(y) / np.arange(1, len(y) + 1)
-    good = np.flatnonzero((precision >= at_least) & np.append(p[1:] < p[:-1], True))  # noqa: FBT003
+    good = np.flatnonzero((precision >= at_least) & np.append(p[1:] < p[:-1], True))
     return float(p[good[-1]]) if len(good) else 1.0
 
 

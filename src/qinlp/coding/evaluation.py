@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from qinlp.records import Labelled
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from qinlp.codebook import Codebook
+
     Floats = NDArray[np.floating[Any]]
     Flags = NDArray[np.bool_]
 
@@ -28,7 +30,7 @@ def read_labelled(path: Path) -> list[Labelled]:
         SourceError: the file is missing, or a line is no such object; says which.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8").split("\n")  # a text may hold other line separators
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{path}: cannot be read ({error}); give a JSONL file in UTF-8") from None
     found = []
@@ -40,6 +42,9 @@ def read_labelled(path: Path) -> list[Labelled]:
             kind = row.get("kind", "abstract")
             if kind not in {"abstract", "transcript"}:
                 raise ValueError(f"kind is {kind!r}, not abstract or transcript")
+            for key in ("labels", "disputed"):
+                if not isinstance(row.get(key, []), list):
+                    raise TypeError(f'{key} is {row[key]!r}, not a list such as ["valence/barrier"]')
             found.append(
                 Labelled(
                     id=str(row["id"]),
@@ -92,7 +97,11 @@ def score(code: str, probabilities: Floats, decisions: Flags, present: Flags, co
 
 
 def over_documents(
-    groups: Sequence[str], statistic: Callable[[NDArray[np.intp]], float], *, resamples: int = 1000, seed: int = 0
+    groups: Sequence[str],
+    statistic: Callable[[NDArray[np.intp]], float],
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
 ) -> tuple[float, float]:
     """Return the 95% interval of a statistic of row indices, by the bootstrap over whole documents."""
     generator = np.random.default_rng(seed)
@@ -119,6 +128,127 @@ def macro_f1(decisions: Flags, present: Flags, counted: Flags) -> float:
     d, y = decisions & counted, present & counted
     total = d.sum(0) + y.sum(0)
     return float(np.mean(np.where(total > 0, 2 * (d & y).sum(0) / np.maximum(total, 1), 0.0)))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a coder said of labelled passages with one codebook, beside what people said.
+
+    `assignable` has shape (codes,): False for a heading, which holds what its parts hold. The
+    other arrays have shape (passages, codes); `counted` is False where the label is disputed.
+    """
+
+    codebook: str
+    codes: tuple[str, ...]
+    assignable: Flags
+    probabilities: Floats
+    decisions: Flags
+    present: Flags
+    counted: Flags
+
+    def take(self, rows: NDArray[np.intp], codes: Flags | None = None) -> Judged:
+        """Return a part of the passages, and of the codes."""
+        keep = np.ones(len(self.codes), bool) if codes is None else codes
+        arrays = (self.probabilities, self.decisions, self.present, self.counted)
+        return Judged(
+            self.codebook,
+            tuple(code for code, k in zip(self.codes, keep, strict=True) if k),
+            self.assignable[keep],
+            *(array[rows][:, keep] for array in arrays),
+        )
+
+
+def judge(
+    codebook: Codebook, codes: Sequence[str], probabilities: Floats, decisions: Flags, rows: Sequence[Labelled]
+) -> Judged:
+    """Put a coder's answers beside the labels, for the codes that it knows and that the labels hold."""
+    present, counted = matrix(rows, codebook.id, codes, {c.id: c.parent for c in codebook.codes})
+    assignable = np.array([codebook.code(code).assignable for code in codes])
+    every = np.arange(len(rows))
+    whole = Judged(codebook.id, tuple(codes), assignable, probabilities, decisions, present, counted)
+    return whole.take(every, (present & counted).any(0))
+
+
+def summary(judged: Judged, rows: Sequence[Labelled], *, resamples: int = 500) -> dict[str, Any]:
+    """Return all scores of one codebook as plain values: overall, by kind of text, per code.
+
+    Intervals are 95%, by the bootstrap over documents. `codes` are the assignable ones, `headings`
+    the others.
+    """
+    every = np.arange(len(rows))
+    levels = {"codes": judged.assignable, "headings": ~judged.assignable}
+    found: dict[str, Any] = {"codebook": judged.codebook, "levels": {}, "per_code": []}
+    for level, keep in levels.items():
+        if not keep.any():
+            continue
+        found["levels"][level] = {"all": _scores(judged.take(every, keep), rows, resamples)}
+        for kind in sorted({row.kind for row in rows}):
+            at = np.array([i for i, row in enumerate(rows) if row.kind == kind])
+            found["levels"][level][kind] = _scores(judged.take(at, keep), [rows[i] for i in at], resamples)
+    j = judged
+    found["per_code"] = [
+        asdict(score(code, j.probabilities[:, i], j.decisions[:, i], j.present[:, i], j.counted[:, i]))
+        for i, code in enumerate(j.codes)
+    ]
+    return found
+
+
+def _scores(judged: Judged, rows: Sequence[Labelled], resamples: int) -> dict[str, Any]:
+    j = judged.take(np.arange(len(rows)), (judged.present & judged.counted).any(0))
+    groups = [row.group for row in rows]
+    found: dict[str, Any] = {"passages": len(rows), "documents": len(set(groups)), "codes": len(j.codes)}
+    if not j.codes:
+        return found
+    for name, statistic in (("macro_f1", macro_f1), ("micro_f1", micro_f1)):
+        low, high = over_documents(
+            groups,
+            lambda at, f=statistic: f(j.decisions[at], j.present[at], j.counted[at]),  # type: ignore[misc]
+            resamples=resamples,
+        )
+        value = statistic(j.decisions, j.present, j.counted)
+        found[name] = {"value": round(value, 4), "low": round(low, 4), "high": round(high, 4)}
+    each = [
+        score("", j.probabilities[:, i], j.decisions[:, i], j.present[:, i], j.counted[:, i])
+        for i in range(len(j.codes))
+    ]
+    found["mean_average_precision"] = round(float(np.mean([s.average_precision for s in each])), 4)
+    found["calibration_error"] = round(float(np.mean([s.calibration_error for s in each])), 4)
+    return found
+
+
+def compare(one: Judged, other: Judged, rows: Sequence[Labelled], *, resamples: int = 2000) -> dict[str, float]:
+    """Return how much better `one` is than `other` in macro-F1 of the assignable codes both know.
+
+    A paired bootstrap over documents (Efron & Tibshirani 1993, ch. 16): the difference, its 95%
+    interval, and twice the share of resamples on the other side of zero as a p-value.
+    """
+    shared = set(one.codes) & set(other.codes)
+    every = np.arange(len(rows))
+    a, b = (
+        j.take(every, np.array([code in shared for code in j.codes]) & j.assignable) for j in (one, other)
+    )
+    groups = np.asarray([row.group for row in rows])
+    _, member = np.unique(groups, return_inverse=True)
+    members = [np.flatnonzero(member == i) for i in range(member.max() + 1)]
+    generator = np.random.default_rng(0)
+
+    def difference(at: NDArray[np.intp]) -> float:
+        return macro_f1(a.decisions[at], a.present[at], a.counted[at]) - macro_f1(
+            b.decisions[at], b.present[at], b.counted[at]
+        )
+
+    drawn = np.array(
+        [
+            difference(np.concatenate([members[i] for i in generator.integers(0, len(members), len(members))]))
+            for _ in range(resamples)
+        ]
+    )
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    p = min(1.0, 2 * min(float((drawn <= 0).mean()), float((drawn >= 0).mean())))
+    return {
+        "difference": round(difference(every), 4), "low": round(float(low), 4), "high": round(float(high), 4),
+        "p": round(max(p, 1 / resamples), 4), "codes": len(shared), "documents": len(members),
+    }  # fmt: skip
 
 
 def matrix(

@@ -148,10 +148,11 @@ def train(
         of_rest = _rule(scores[rest], present[rest], counted[rest])
         probabilities[test] = of_rest.probabilities(scores[test])
         decisions[test] = probabilities[test] >= of_rest.threshold
+    kept = tuple(codes[int(i)] for i in enough)
     made = Heads(
-        codebook, codebook_hash, tuple(codes[i] for i in enough), weights, bias, rule.slope, rule.offset,
+        codebook, codebook_hash, kept, weights, bias, rule.slope, rule.offset,
         rule.threshold, *_bands(rule, scores[seen], present[seen], counted[seen]),
-        {codes[i]: estimator for i, estimator in zip(enough, estimators, strict=True)},
+        dict(zip(kept, estimators, strict=True)),
     )  # fmt: skip
     return Trained(made, seen, probabilities[seen], decisions[seen], present[seen], counted[seen])
 
@@ -185,9 +186,7 @@ def _rule(scores: Floats, present: Flags, counted: Flags) -> _Rule:
 def _bands(rule: _Rule, scores: Floats, present: Flags, counted: Flags) -> tuple[Floats, Floats]:
     probabilities = rule.probabilities(scores)
     found = [
-        unsure_band(
-            probabilities[counted[:, i], i], present[counted[:, i], i], float(rule.threshold[i])
-        )
+        unsure_band(probabilities[counted[:, i], i], present[counted[:, i], i], float(rule.threshold[i]))
         for i in range(scores.shape[1])
     ]
     return np.array([low for low, _ in found]), np.array([high for _, high in found])

@@ -1,11 +1,11 @@
 """A model: a folder with an encoder, heads for some codebooks, and a card.
 
-    models/<name>/
-        card.json       what it is made of and how good it is
-        README.md       the same for people
-        heads/          the heads, one skops file a codebook
-        cold.json       the similarity calibration for codebooks without heads
-        encoder/        a sentence-transformers folder; absent where the base encoder is used
+models/<name>/
+    card.json       what it is made of and how good it is
+    README.md       the same for people
+    heads/          the heads, one skops file a codebook
+    cold.json       the similarity calibration for codebooks without heads
+    encoder/        a sentence-transformers folder; absent where the base encoder is used
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from qinlp.codebook import Codebook
 
     Floats = NDArray[np.floating[Any]]
+
+Cell = TypeVar("Cell", bound=np.generic)
 
 
 class Coder(Protocol):
@@ -131,8 +133,8 @@ def load_heads(path: Path) -> Heads:
         raise ModelError(f"{path}: no heads in it ({error}); train them again with `qinlp train`") from error
 
 
-def rolled_up(codebook: Codebook, codes: Sequence[str], probabilities: Floats) -> Floats:
-    """Return probabilities in which a code is at least as probable as each of its parts."""
+def rolled_up(codebook: Codebook, codes: Sequence[str], probabilities: NDArray[Cell]) -> NDArray[Cell]:
+    """Return probabilities (or decisions) in which a code is at least as probable as each of its parts."""
     column = {code: i for i, code in enumerate(codes)}
     rolled = probabilities.copy()
     for code in reversed(codebook.codes):  # children stand after their parents
@@ -150,9 +152,10 @@ def decide(codebook: Codebook, coder: Coder, probabilities: Floats) -> NDArray[n
     """
     decided = probabilities >= coder.threshold
     if codebook.exclusive:
-        likeliest = probabilities.argmax(1)[:, None] == np.arange(probabilities.shape[1])
+        passed = np.where(decided, probabilities, -1)
+        likeliest = passed.argmax(1)[:, None] == np.arange(probabilities.shape[1])
         return np.asarray(decided & likeliest)
-    return np.asarray(rolled_up(codebook, coder.codes, decided))
+    return rolled_up(codebook, coder.codes, decided)
 
 
 def find(name: str, folders: Sequence[Path] = ()) -> Model:
@@ -193,14 +196,23 @@ def encoder_named(name: str) -> Encoder:
     return named(name).encoder
 
 
-def save(folder: Path, heads: Sequence[Heads], cold: Similarity, card: Mapping[str, Any]) -> None:
-    """Write a model folder; a half-written one is never found, since card.json comes last."""
+def save(
+    folder: Path, heads: Sequence[Heads], cold: Similarity, card: Mapping[str, Any], page: str
+) -> None:
+    """Write a model folder; a half-written one is never found, since its card comes last."""
     from skops.io import dump
 
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "heads").mkdir(parents=True, exist_ok=True)
     (folder / "card.json").unlink(missing_ok=True)
-    (folder / "heads").mkdir(exist_ok=True)
+    for old in (folder / "heads").glob("*.skops"):
+        old.unlink()
     for one in heads:
         dump(one.as_dict(), folder / "heads" / f"{one.codebook}.skops")
     (folder / "cold.json").write_text(json.dumps(asdict(cold), indent=2) + "\n", "utf-8")
-    (folder / "card.json").write_text(json.dumps(dict(card), indent=2, ensure_ascii=False) + "\n", "utf-8")
+    write_card(folder, card, page)
+
+
+def write_card(folder: Path, card: Mapping[str, Any], page: str) -> None:
+    """Write the card for programs and, as `page`, for people."""
+    (folder / "README.md").write_text(page, "utf-8")
+    (folder / "card.json").write_text(json.dumps(dict(card), indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -8,12 +8,11 @@ cannot be read as a whole raises `SourceError`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qinlp.errors import SourceError, nearest
-from qinlp.records import Document, Rejected
 from qinlp.sources import (
     bibtex,
     captions,
@@ -30,6 +29,11 @@ from qinlp.sources import (
     transcript,
 )
 from qinlp.sources.text import head
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from qinlp.records import Document, Rejected
 
 _log = logging.getLogger(__name__)
 

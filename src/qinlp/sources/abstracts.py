@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001  # typographic quotes, dashes and wide colons are what it looks for
 """Structured abstracts: named parts found, headings taken out of the text, markup stripped.
 
 Every reader of papers comes through here, so a heading is recognised alike in RIS, CSV, XML or a
@@ -9,26 +10,42 @@ from __future__ import annotations
 
 import html
 import re
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from qinlp.records import Section
-from qinlp.sources.text import clean, squeezed
+from qinlp.sources.text import clean, squeezed, vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_NAMES = frozenset(
-    ["background", "introduction", "context", "rationale", "objective", "objectives", "aim", "aims", "purpose", "purposes", "goal", "goals", "hypothesis", "hypotheses", "question", "questions", "method", "methods", "methodology", "materials", "design", "setting", "settings", "participants", "patients", "subjects", "sample", "population", "intervention", "interventions", "measure", "measures", "measurement", "measurements", "outcome", "outcomes", "data", "analysis", "analyses", "result", "results", "finding", "findings", "conclusion", "conclusions", "discussion", "interpretation", "implication", "implications", "limitation", "limitations", "significance", "relevance", "funding", "registration", "importance", "recommendation", "recommendations", "criteria", "dissemination", "exposure", "exposures", "summary", "procedure", "procedures", "approach", "originality", "value", "strengths", "highlights", "evidence", "sources", "extraction", "synthesis", "selection", "search", "problem", "scope", "evaluation", "lessons", "innovation", "perspectives", "contribution", "contributions", "prospero", "reviewers", "issue", "assessment", "comparison"]
-)
-_JOINING = frozenset(["and", "or", "of", "the", "for", "in", "to", "with", "on", "&", "what", "this"])
-_HEADS = frozenset(
-    ["background", "introduction", "objective", "objectives", "aim", "aims", "purpose", "methods", "method", "results", "conclusion", "conclusions", "discussion", "findings", "registration", "funding", "interpretation"]
-)
+_NAMES = vocabulary("""
+    background introduction context rationale objective objectives aim aims purpose purposes goal goals
+    hypothesis hypotheses question questions method methods methodology material materials design setting
+    settings participants patients subjects sample population intervention interventions measure
+    measures measurement measurements outcome outcomes data analysis analyses result results finding
+    findings conclusion conclusions discussion interpretation implication implications limitation
+    limitations significance relevance funding registration importance recommendation recommendations
+    criteria dissemination exposure exposures summary procedure procedures approach originality value
+    strengths highlights evidence sources extraction synthesis selection search problem scope evaluation
+    lessons innovation perspectives contribution contributions prospero reviewers issue assessment
+    comparison
+""")
+_JOINING = vocabulary("""
+    and or of the for in to with on & what this
+""")
+_HEADS = vocabulary("""
+    background introduction objective objectives aim aims purpose methods method results conclusion
+    conclusions discussion findings registration funding interpretation
+""")
 """Headings that end where a capital follows: `Results Patients who ...` is Results."""
-_QUALIFYING = frozenset(
-    ["main", "key", "major", "primary", "secondary", "study", "studies", "research", "trial", "clinical", "practice", "practical", "statistical", "principal", "specific", "authors", "authors'", "author's", "public", "patient", "care", "health", "social", "societal", "theoretical", "level", "lay", "plain", "language", "eligibility", "inclusion", "exclusion", "type", "number", "ethics", "nursing", "quality", "improvement", "review", "local", "solution", "collection", "source", "policy", "contribution", "no", "new", "managerial", "identifier", "information", "future", "brief", "reporting", "existing", "relevant"]
-)
+_QUALIFYING = vocabulary("""
+    main key major primary secondary study studies research trial clinical practice practical
+    statistical principal specific authors authors' author's public patient care health social societal
+    theoretical level lay plain language eligibility inclusion exclusion type number ethics nursing
+    quality improvement review local solution collection source policy contribution no new managerial
+    identifier information future brief reporting existing relevant
+""")
 _KNOWN = _NAMES | _QUALIFYING | {"what"}
 _FIRST = re.compile(r"[A-Za-z’']+")
 _WORD = r"[A-Za-z][A-Za-z’']*"
@@ -39,23 +56,27 @@ _ALONE = re.compile(r"[ \t]*\n\s*")
 _CAPITALS = re.compile(r"[A-Z][A-Z’'-]+(?:(?: |, | ?/ ?| & )[A-Z][A-Z’'-]+){1,6}(?=:)")
 _AFTER_CAPITALS = re.compile(r"\.?\s+(?=[A-Z]?[0-9“\"'(‘≥<>]|[A-Z][a-z]|[AI] |[A-Z]+[a-z])")
 _PREFIX = re.compile(r"\A\s*(?:abstract|summary)\b\s*(?:[:.：—-]\s*|\n+|\s+(?=[A-Z]))(?=\S)", re.IGNORECASE)
+_OWNER = (
+    r"(?:All rights reserved|Ltd|Inc|B\.V|GmbH|LLC|S\.A|Co|Authors?(?:\(s\))?|Association|Society|University"
+)
+_OWNER += r"|Publishing Group|Press|License|International)"
 _RIGHTS = re.compile(
-    r"\s*(?:(?:copyright\s*)?(?:©|\([cC]\)|&copy;)\s*(?:copyright\s*)?(?:the authors?\W{1,3}|\D{0,60}?)(?:19|20)\d\d"
-    r"|copyright,?\s+(?:19|20)\d\d|\(PsycINFO Database Record)[^\n]{0,300}\Z",
-    re.IGNORECASE,
+    r"""\s*(?:
+    (?:copyright\s*)?(?:©|\(c\)(?=\s*(?:the|copyright|(?:19|20)\d\d)))\s*(?:copyright\s*)?
+    \D{0,60}?(?:19|20)\d\d\b
+    |copyright,?\s+(?:19|20)\d\d\b|\(PsycINFO\ Database\ Record|this\ article\ is\ protected\ by\ copyright
+    )[^\n]{0,300}\Z""",
+    re.IGNORECASE | re.VERBOSE,
 )
-_LEADING_RIGHTS = re.compile(
-    r"\A©\s*(?:(?:19|20)\d\d)?[^.\n]{0,90}?(?:(?:All rights reserved|Ltd|Inc|B\.V|GmbH|LLC|S\.A|Co|Authors?(?:\(s\))?"
-    r"|Association|Society|Publishing Group|University|Press|License|International)\b[ .,]*)+(?=[A-Z])"
-)
-_NOTHING = frozenset(
-    ("", "n/a", "na", "nan", "none", "null", "-", "[no abstract available]", "no abstract available",
-     "no abstract", "not available", "abstract not available", "no abstract available.")
-)  # fmt: skip
+_LEADING_RIGHTS = re.compile(rf"\A©\s*(?:(?:19|20)\d\d)?[^.\n]{{0,90}}?(?:{_OWNER}\b[ .,]*)+(?=[A-Z])")
+_NOTHING = vocabulary("""
+    n/a, na, nan, none, null, -, [no abstract available], no abstract available, no abstract, not available,
+    abstract not available, no abstract available.
+""")
 _TAG = re.compile(
-    r"</?(?:jats:|mml:)?(?:p|div|span|section|sec|title|h[1-6]|br|b|strong|i|em|u|sub|sup|inf|ul|ol|li|list|list-item"
-    r"|table|tr|td|th|tbody|a|font|small|italic|bold|abstract|article|body|html|math|mi|mo|mn|mrow|msub|msup"
-    r"|sc|ext-link|xref|inline-formula|hr|label|abstracttext|blockquote|pre|code|img)\b[^<>]*/?>",
+    r"</?(?:jats:|mml:)?(?:p|div|span|section|sec|title|h[1-6]|br|b|strong|i|em|u|sub|sup|inf|ul|ol|li|list"
+    r"|list-item|table|tr|td|th|tbody|a|font|small|italic|bold|abstract|article|body|html|math|mi|mo|mn|mrow"
+    r"|msub|msup|sc|ext-link|xref|inline-formula|hr|label|abstracttext|blockquote|pre|code|img)\b[^<>]*/?>",
     re.IGNORECASE,
 )
 _BLOCK = re.compile(
@@ -70,9 +91,11 @@ Part = tuple[str, str]
 """(heading, words); the heading is "" for words under none."""
 
 
-@cache
+@lru_cache(maxsize=8192)
 def is_heading(words: str) -> bool:
     """Tell whether `words` are a heading that structured abstracts use, e.g. `Setting and participants`."""
+    if len(words) > 90:
+        return False
     parts = [part for part in re.split(r"[\s/,&-]+", words.lower().replace("’", "'")) if part]
     if not parts or len(parts) > 8 or parts[0] in _JOINING - {"what"} or parts[-1] in _JOINING:
         return False
@@ -95,7 +118,7 @@ def plain(markup: str) -> str:
 
 def parts_of(abstract: str) -> list[Part]:
     """Split an abstract, plain or with HTML, into its named parts."""
-    if abstract.strip().lower() in _NOTHING:
+    if not abstract.strip() or abstract.strip().lower() in _NOTHING:
         return []
     abstract = clean(abstract)
     if "&lt;" in abstract:
@@ -165,7 +188,15 @@ def _inline(text: str) -> Iterator[Part]:
             if not is_heading(candidate):
                 continue
             after = at + len(candidate)
-            if ((mark := _MARK.match(text, after)) and (candidate[0].isupper() or own_line)) or (candidate.isupper() and len(candidate) > 3 and (mark := _AFTER_CAPITALS.match(text, after))) or (own_line and (mark := _ALONE.match(text, after))):
+            if (
+                ((mark := _MARK.match(text, after)) and (candidate[0].isupper() or own_line))
+                or (
+                    candidate.isupper()
+                    and len(candidate) > 3
+                    and (mark := _AFTER_CAPITALS.match(text, after))
+                )
+                or (own_line and (mark := _ALONE.match(text, after)))
+            ):
                 certain.append((start.start(), candidate, mark.end()))
             elif _well_cased(candidate) and (mark := _AFTER_CAPITALS.match(text, after)):
                 likely.append((start.start(), candidate, mark.end()))

@@ -5,6 +5,7 @@ Format: https://www.bibtex.org/Format/.
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING
 
@@ -27,11 +28,12 @@ def read(path: Path) -> Iterator[Document | Rejected]:
     text = load_text(path)
     if not re.search(r"@\s*\w+\s*[{(]", text):
         raise SourceError(f"{path}: not BibTeX (no `@article{{...}}`); export it again, or as RIS")
-    import bibtexparser
+    from bibtexparser.entrypoint import parse_string
     from bibtexparser.model import Entry, ParsingFailedBlock
 
+    logging.getLogger("bibtexparser").setLevel(logging.CRITICAL)  # what it grumbles at, we reject
     try:
-        blocks = bibtexparser.parse_string(text).blocks
+        blocks = parse_string(text).blocks
     except Exception as error:  # noqa: BLE001  # whatever the parser stumbles over in a broken file
         raise SourceError(f"{path}: broken BibTeX ({error!r}); export it again, or as RIS") from None
     number = 0
@@ -88,7 +90,7 @@ def _record(fields: dict[str, str], source: str, record: str, raw: bytes) -> Doc
 def latex(value: str) -> str:
     r"""Return the characters that LaTeX stands for (`{\'e}` is é, `\&` is &), without braces."""
     if "\\" in value or "$" in value:
-        from pylatexenc.latex2text import LatexNodes2Text
+        from pylatexenc.latex2text import LatexNodes2Text  # type: ignore[import-untyped]
 
         try:
             value = LatexNodes2Text(math_mode="verbatim", keep_comments=True).latex_to_text(value)

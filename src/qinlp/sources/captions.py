@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Cue = tuple[float, str]
 """Seconds from the start, and the raw words with their tags."""
+Lines = tuple[float, list[tuple[str, str]]]
+"""Seconds from the start, and (voice, line) for every line."""
 
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)*\s+([^>]+)>")
 _TAG = re.compile(r"</?(?:[cbiuv]|ruby|rt|lang|font)\b[^>]*>|<\d[\d:.]*>|\{\\[^}]*\}", re.IGNORECASE)
@@ -72,17 +74,16 @@ def _document(cues: Iterable[Cue], path: Path, raw: str) -> Document | Rejected:
     speaker = ""
     for at, lines in found:
         for voice, line in lines:
-            label = speakers.at(line) if speakers.convincing and not voice else None
+            label = speakers.at(line) if speakers.lines > 1 and not voice else None
             speaker = voice or (label.name if label else speaker)
             said.append(Said(speaker, label.words if label else line.removeprefix("- "), at))
     return transcript(_flowing(said), str(path), title=path.stem, raw=raw.encode("utf-8", "replace"))
 
 
-def _once(cues: list[tuple[float, list[tuple[str, str]]]]) -> list[tuple[float, list[tuple[str, str]]]]:
-    """Drop the lines that rolling captions show again: where most cues begin with the last one's last line."""
-    pairs = [(before[1], cue[1]) for before, cue in pairwise(cues) if before[1] and cue[1]]
-    rolling = [cue[0] == before[-1] for before, cue in pairs]
-    if len(cues) < 4 or sum(rolling) * 2 < len(cues):
+def _once(cues: list[Lines]) -> list[Lines]:
+    """Drop the lines that rolling captions show again: where many cues begin with the last one."""
+    rolling = sum(len(cue) > 1 and cue[:1] == before[-1:] for (_, before), (_, cue) in pairwise(cues))
+    if len(cues) < 4 or rolling * 3 < len(cues):
         return cues
     last, kept = ("", ""), []
     for at, lines in cues:

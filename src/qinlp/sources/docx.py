@@ -86,8 +86,8 @@ def _paragraph(paragraph: Paragraph) -> str:
     rest = text.lstrip()[len(name) :] if text.lstrip().startswith(name) else ""
     if not name or "\n" in name or len(name) > 60 or name.startswith("#"):
         return text
-    inside = name.endswith(":")
-    return f"**{name.rstrip(' :')}**{':' if inside or rest.lstrip().startswith(':') else ''} {rest.lstrip(' :')}".rstrip()
+    colon = ":" if name.endswith(":") or rest.lstrip().startswith(":") else ""
+    return f"**{name.rstrip(' :')}**{colon} {rest.lstrip(' :')}".rstrip()
 
 
 def _rows(table: Table) -> Iterator[str]:

@@ -26,7 +26,7 @@ def doi(value: str) -> str:
     found = _DOI.search(unquote(value) if "%2f" in value.lower() else value)
     if not found:
         return ""
-    bare = found[0].lower().rstrip(".,;:'”’*")
+    bare = re.split(r"&\w+=|[?#]", found[0].lower())[0].rstrip(".,;:'”’*")  # noqa: RUF001  # a typographic quote it is
     for opening, closing in ("()", "[]", "{}"):
         while bare.endswith(closing) and bare.count(closing) > bare.count(opening):
             bare = bare[:-1].rstrip(".,;:")

@@ -10,7 +10,6 @@ import re
 from typing import TYPE_CHECKING
 
 from qinlp.errors import SourceError
-from qinlp.records import Document, Rejected
 from qinlp.sources import identifiers
 from qinlp.sources.papers import paper
 from qinlp.sources.text import load_text
@@ -18,6 +17,8 @@ from qinlp.sources.text import load_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from qinlp.records import Document, Rejected
 
 _TAG = re.compile(r"^([A-Z]{2,4}) {0,2}- ?(.*)$")
 _START = re.compile(r"^(?=PMID ?- ?\d)", re.MULTILINE)

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001  # typographic quotes, dashes and wide colons are what it looks for
 """Pages pasted into a text file: title, identifiers and one abstract out of a site's furniture.
 
 A page is read line by line. A line is a field's name (`Author(s)`, `DOI: ...`), a citation, a list
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from qinlp.records import folded
 from qinlp.sources.abstracts import Part, is_heading, parts_of
+from qinlp.sources.furniture import CHROME, CITATIONS, FURNITURE, KINDS, MORE
 from qinlp.sources.papers import names, paper, terms
 from qinlp.sources.text import load_text, squeezed
 
@@ -24,72 +26,6 @@ if TYPE_CHECKING:
 
     from qinlp.records import Document, Rejected
 
-_FIELDS = {
-    "title": "title,article title,document title",
-    "authors": "author,authors,author(s),by,creator,creators,contributors,author list,all authors",
-    "abstract": "abstract,abstract:,summary,description,english abstract,abstract (english),article abstract,main abstract",
-    "foreign": "resumen,résumé,resume,zusammenfassung,resumo,riassunto,samenvatting,streszczenie,摘要,sammendrag,"
-    "sammanfattning,abstrakt,özet,要旨,초록,аннотация",
-    "keywords": "keywords,keyword,key words,author keywords,subjects,subject,subject terms,index terms,keywords (en)",
-    "mesh": "mesh terms,mesh headings,mesh,medical subject headings,mesh term",
-    "journal": "journal,journal / book title,journal title,published in,source,publication,publication title,periodical,"
-    "in journal,citation,is part of,source title",
-    "year": "date issued,date,publication date,published,published online,issue date,year,first published,publication year,"
-    "date published,published date,date of publication,version of record,epub",
-    "doi": "doi,article doi,digital object identifier,url,link,identifier,identifiers,doi link,uri,permalink",
-    "pmid": "pmid,pubmed id",
-    "pmcid": "pmcid,pmc id,pmc",
-    "language": "language",
-    "volume": "volume,vol",
-    "issue": "issue,number",
-    "pages": "pages,page range,start page",
-    "issn": "issn,eissn,issn-l",
-    "publisher": "publisher",
-}
-_KINDS = {name: kind for kind, several in _FIELDS.items() for name in several.split(",")}
-_FURNITURE = frozenset(
-    ["similar articles", "cited by", "references", "publication types", "grants and funding", "linkout - more resources", "full text sources", "other literature sources", "related information", "medical", "miscellaneous", "research materials", "substances", "figures", "tables", "figures and tables", "affiliations", "affiliation", "author information", "authors information", "conflict of interest statement", "conflict of interest", "conflicts of interest", "competing interests", "comment in", "declaration of competing interest", "declaration of interest", "related articles", "recommended articles", "recommendations", "related papers", "related content", "related publications", "citing articles", "cited by (0)", "cite this article", "how to cite", "supplementary material", "supplementary information", "supplementary data", "supporting information", "acknowledgements", "acknowledgments", "funding information", "more from", "people also read", "section snippets", "article info", "about this article", "rights and permissions", "author contributions", "data availability", "data availability statement", "permissions", "copyright statement", "license url", "sponsor", "grant number", "publication status", "date acceptance", "file(s)", "type", "bibtex", "similar articles being viewed by others", "explore related subjects", "see also", "contents", "table of contents", "footnotes", "notes", "associated data", "erratum in", "introduction", "1. introduction", "1 introduction", "i. introduction", "main text", "full text", "methods and materials", "tldr", "papers citing this", "on this page", "page navigation", "navigate", "full text links", "change history", "article metrics", "altmetric", "additional information", "ethics declarations", "graphical abstract", "highlights", "journal description", "about the journal", "journal information", "collections", "location", "corresponding author", "background citations", "methods citations", "results citations", "paper information", "topics", "figures from this paper", "cited by other articles", "references & citations", "similar papers", "data", "free full text", "reviews", "subject areas", "plain language summary", "department", "school", "faculty", "appears in collections", "files in this item", "item type", "license", "access rights", "extent", "keywords plus"]
-)
-_CHROME = re.compile(
-    r"(?:click|view|download|sign in|log ?in|subscribe|register|get access|buy|share|share this|we use cookies|this site"
-    r"|skip to|access through|access provided|show more|show less|read more|see more|see all|see abstract|save|cite this"
-    r"|export|add to|create alert|follow|request full|recommended|advertisement|all rights reserved|©|copyright|cookies"
-    r"|javascript|open access|free access|full text|full-text|free pmc article|original (?:research|article|paper)"
-    r"|research article|review article|article$|review$|research$|journal article$|published version$|pdf|expand|collapse"
-    r"|home|search|menu|browse|about|help|contact|back to|go to|next article|previous article|corpus id|peer reviewed"
-    r"|check for updates|crossmark|cited by|\d[\d,]* (?:citations?|reads?|views?|accesses|altmetric|references)|figures? \d"
-    r"|cite|metrics|citations?|tools|actions|formats|outline|rights|statistics|views|please use|author links|get rights|license"
-    r"|read full|discover|display options|request|this article|you (?:do not|don't) have|publication types?|research funded|article in |available online|e-?mail)\b",
-    re.IGNORECASE,
-)
-_MORE = re.compile(
-    r"\s*(?P<dots>…|\.\.\.)?\s*[\[(]?(?:click (?:here )?to (?:show|view|see|read).*|show (?:full )?(?:abstract|more)|(?:read|see|view)"
-    r" (?:more|full abstract|the full abstract)|expand abstract)[\])]?\W*$",
-    re.IGNORECASE,
-)
-_CITATIONS = (
-    re.compile(  # J Name. 2024 Apr 25;24(1):528. doi: ...
-        r"(?P<journal>[A-Z][^;]{2,120}?)[.,:]\s*\(?(?P<year>(?:19|20)\d\d)\b[^;:]{0,30}[;:]\s*(?P<volume>\w+)"
-        r"(?:\s*\((?P<issue>[^)]*)\))?(?:\s*[:,]\s*(?P<pages>[\w–-]+))?.*"
-    ),
-    re.compile(  # J Name volume 15, Article number: 50 (2020)
-        r"(?:published in )?(?P<journal>[A-Z].{2,120}?),?\s+vol(?:ume|\.)\s*(?P<volume>\d+).{0,80}?\(?(?P<year>(?:19|20)\d\d)\b.*",
-        re.IGNORECASE,
-    ),
-    re.compile(  # Published in J Name 12 March 2020
-        r"published in\s+(?P<journal>[A-Z].{2,120}?)\s+(?:\d{1,2}\s)?(?:[A-Z][a-z]+\s)?(?P<year>(?:19|20)\d\d)\b.*",
-        re.IGNORECASE,
-    ),
-    re.compile(  # March 2020 · J Name 12(3):45-60   (authors, or nothing, before a bullet)
-        r"(?:.*[·•|]\s*)?(?:\w+\s)?(?P<year>(?:19|20)\d\d)\s*[·•|]\s*(?P<journal>[A-Z].{2,100}?)\s*(?P<volume>\d+)?"
-        r"(?:\((?P<issue>[^)]*)\))?(?::\s*(?P<pages>[\w–-]+))?"
-    ),
-    re.compile(  # J Name, 12 Mar 2020, 15(3):50-60   |   J Name, 2020, 15(3), 50
-        r"(?:.*[·•|]\s*)?(?P<journal>[A-Z][^,;]{2,100}?),\s*(?:\d{1,2}\s)?(?:\w+\s)?(?P<year>(?:19|20)\d\d)[,;]\s*"
-        r"(?:vol\.?\s*)?(?P<volume>\d+)\s*(?:\((?P<issue>[^)]*)\))?(?:\s*[:,]\s*(?:pp?\.?\s*)?(?P<pages>[\w–-]+))?.*",
-        re.IGNORECASE,
-    ),
-)
 _VOLUME = re.compile(r"volume\s+\d+.*?(?P<year>(?:19|20)\d\d).*", re.IGNORECASE)
 _ID = re.compile(
     r"\b(?P<kind>PMID|PMCID|DOI)\s*[:：]\s*(?P<value>\S+)|(?P<url>https?://(?:dx\.)?doi\.org/\S+)",
@@ -98,8 +34,8 @@ _ID = re.compile(
 _SEPARATOR = re.compile(r"\n[ \t]*(?:={5,}|-{5,})[ \t]*(?=\n|\Z)|\f")
 _RULE = re.compile(r"\s*([=\-_*~^#])\1{2,}\s*")
 _PERSON = re.compile(
-    r"(?:(?:Dr|Prof|Professor|Mr|Mrs|Ms)\.?\s)?[^\W\d_a-z][\w'’.-]*(?:\s(?:(?:van|von|der|den|de|da|di|del|la|le|bin|al|el|dos|ten)"
-    r"|[^\W\d_a-z][\w'’.-]*)){1,4}"
+    r"(?:(?:Dr|Prof|Professor|Mr|Mrs|Ms)\.?\s)?[^\W\d_a-z][\w'’.-]*"
+    r"(?:\s(?:(?:van|von|der|den|de|da|di|del|la|le|bin|al|el|dos|ten)|[^\W\d_a-z][\w'’.-]*)){1,4}"
 )
 _END = re.compile(r"[.!?。…][\"'”’)\]]*$")
 
@@ -123,7 +59,7 @@ class _Page:
 
 
 def read(path: Path) -> Iterator[Document | Rejected]:
-    """Yield the papers of a file of pasted text: one, or one between each two lines of `=====` or `-----`.
+    """Yield the papers of a file of pasted text: one, or several parted by lines of `=====` or `-----`.
 
     Raises:
         SourceError: the file is no text.
@@ -171,7 +107,7 @@ def from_text(text: str, source: str, record: str = "") -> Document | Rejected:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """Split a file of several pages; a rule right under an unfinished line underlines it and parts nothing."""
+    """Split a file of several pages; a rule right under an unfinished line underlines it."""
     at = 0
     for rule in _SEPARATOR.finditer(text):
         before = text[at : rule.start()]
@@ -183,7 +119,7 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _embedded(text: str) -> tuple[dict[str, Any], str]:
-    """Take JSON objects out of the page; return the one that describes the paper, and the page without any."""
+    """Take JSON objects out of the page; return the one that describes the paper, and the page without."""
     data: dict[str, Any] = {}
     at = 0
     while (start := text.find('{"', at)) >= 0:
@@ -208,7 +144,7 @@ def _without_foreign(lines: list[str]) -> list[str]:
     if beyond > 0.3 * letters:
         return lines
     return [
-        "references" if all_ and other > 0.5 * all_ and line.strip(" :：").lower() not in _KINDS else line
+        "references" if all_ and other > 0.5 * all_ and line.strip(" :：").lower() not in KINDS else line
         for line, (all_, other) in zip(lines, shares, strict=True)
     ]
 
@@ -217,17 +153,17 @@ def _kind(line: str) -> tuple[str, str]:
     """Return the field that a line names ("furniture" for one that is not kept) and the value beside it."""
     bare = line.lstrip("-•*·–# ").strip()
     name = bare.rstrip(" :：").lower()
-    if name in _KINDS:
-        return _KINDS[name], ""
-    if name in _FURNITURE or re.fullmatch(
+    if name in KINDS:
+        return KINDS[name], ""
+    if name in FURNITURE or re.fullmatch(
         r"(?:similar articles|cited by|references|citations) ?\(?\d*\)?", name
     ):
         return "furniture", ""
     before, colon, value = bare.partition(":") if ":" in bare else bare.partition("：")
     name = before.strip().lower()
-    if colon and name in _KINDS and not value.startswith("//"):
-        return _KINDS[name], value.strip()
-    if colon and name in _FURNITURE and not is_heading(name):
+    if colon and name in KINDS and not value.startswith("//"):
+        return KINDS[name], value.strip()
+    if colon and name in FURNITURE and not is_heading(name):
         return "furniture", value.strip()
     if name == "end page":
         return "end page", value.strip()
@@ -306,14 +242,14 @@ def _line(line: str, following: list[str], page: _Page, state: str, *, own: bool
 
 def _is_chrome(line: str) -> bool:
     return (
-        bool(_CHROME.match(line))
+        bool(CHROME.match(line))
         and len(line.split()) < 16
         and not (_END.search(line) and len(line.split()) > 11)
     )
 
 
 def _ends_abstract(line: str, started: list[str]) -> bool:
-    """Tell a label of the page from a line of the abstract: short, capitalised, no sentence, after a full stop."""
+    """Tell a label of the page from a line of the abstract: short, no sentence, after a full stop."""
     short = len(line.split()) < 6 and line[0].isupper() and not re.search(r"[.!?,;:：]$", line)
     return bool(short and started and _END.search(started[-1]) and not is_heading(line))
 
@@ -328,13 +264,13 @@ def _citation(line: str, page: _Page) -> bool:
     if found and len(_ID.sub("", line).split()) < 3:
         return True
     if len(line.split()) < 45 and not _END.search(line.split(". ", maxsplit=1)[0]):
-        for pattern in _CITATIONS:
-            if match := pattern.fullmatch(line):
-                for name, value in match.groupdict().items():
+        for pattern in CITATIONS:
+            if citation := pattern.fullmatch(line):
+                for name, value in citation.groupdict().items():
                     page.put(name, (value or "").strip(" ."))
                 return True
-    if match := _VOLUME.match(line):  # under the journal's name, which looked like a title
-        page.put("year", match["year"])
+    if volume := _VOLUME.match(line):  # under the journal's name, which looked like a title
+        page.put("year", volume["year"])
         if page.title and len(page.title.split()) < 9:
             page.put("journal", page.title)
             page.title = ""
@@ -394,7 +330,7 @@ def _once(lines: list[str]) -> list[Part]:
     whole = [folded(line) for line in lines]
     kept, seen = list[str](), set[str]()
     for number, line in enumerate(lines):
-        key, bare = whole[number], _MORE.sub(lambda found: found["dots"] or "", line)
+        key, bare = whole[number], MORE.sub(lambda found: found["dots"] or "", line)
         cut = folded(bare) if bare != line or bare.endswith(("…", "...")) else ""
         if cut and any(other.startswith(cut) for place, other in enumerate(whole) if place != number):
             continue
@@ -403,17 +339,18 @@ def _once(lines: list[str]) -> list[Part]:
         seen.add(key)
         if bare.strip(" …."):
             kept.append(bare)
-    text = ""
+    text, last = "", ""
     for line in kept:  # a line broken within a sentence goes on, a heading stays alone
-        alone = is_heading(line) or (text and is_heading(text.rsplit("\n", 1)[-1]))
-        text += (("\n" if alone or _END.search(text) else " ") if text else "") + line
+        alone = is_heading(line) or is_heading(last) or _END.search(last[-9:])
+        text += (("\n" if alone else " ") if last else "") + line
+        last = line
     parts, said = [], list[str]()
     for name, words in parts_of(text):
         sentences = re.split(r"(?<=[.!?])\s+", squeezed(words))
         fresh = []
         for sentence in sentences:
             key = folded(sentence)
-            if len(key.split()) > 5 and any(key in earlier for earlier in said):
+            if len(key.split()) > 5 and any(key in earlier for earlier in said[-300:]):
                 continue
             said.append(key)
             fresh.append(sentence)

@@ -14,6 +14,10 @@ from qinlp.sources.text import squeezed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+_KEYWORDS = re.compile(
+    r"(?:(?<=[.\n])[ \t]?|^)Key ?words?\s*:\s*(?P<terms>[^\n]{3,400}?)\s*\Z", re.IGNORECASE
+)
+"""Keywords at the end of the abstract, where some exports leave them."""
 _INITIALS = re.compile(r"(?P<family>[^\W\d].*?[^\W\d])\.?,? (?P<initials>(?:[A-Z]\.?[ -]?){1,4})")
 
 
@@ -41,7 +45,12 @@ def paper(
     An identifier or a year that is not one is no reason to lose a paper: it is kept as the source
     has it in `metadata`, under its own name. `raw` is the record's text, for the quarantine.
     """
-    parts = parts_of(abstract) if isinstance(abstract, str) else list(abstract)
+    if isinstance(abstract, str):
+        if found_terms := _KEYWORDS.search(abstract):
+            abstract = abstract[: found_terms.start()]
+            keywords = [*keywords, *terms(found_terms["terms"].strip().rstrip("."))]
+        abstract = parts_of(abstract)
+    parts = list(abstract)
     text, sections = assembled(parts)
     title = squeezed(plain(title))
     if not title and not text:
@@ -93,11 +102,11 @@ def names(value: str) -> list[str]:
 
 
 def terms(value: str) -> list[str]:
-    """Split a field of several keywords at lines, semicolons or bars, else at commas."""
+    """Split a field of several keywords at lines, semicolons or bars, else at commas outside brackets."""
     if (listed := _listed(value)) is not None:
         return listed
-    separator = next((mark for mark in ("\n", ";", "|", ",") if mark in value), "\n")
-    return [term.strip() for term in value.split(separator)]
+    separator = next((mark for mark in (r"\n", ";", r"\|") if re.search(mark, value)), r",(?![^()]*\))")
+    return [term.strip() for term in re.split(separator, value)]
 
 
 def _listed(value: str) -> list[str] | None:
@@ -120,6 +129,6 @@ def _author(name: str) -> str:
 
 
 def _unique(values: Iterable[str]) -> tuple[str, ...]:
-    kept = dict.fromkeys(squeezed(plain(value)).strip(" ;,") for value in values)
+    kept = dict.fromkeys(squeezed(plain(value).replace("*", "")).strip(" ;,") for value in values)
     kept.pop("", None)
     return tuple(kept)

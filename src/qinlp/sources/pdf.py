@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -30,29 +31,29 @@ def read(path: Path) -> Iterator[Document | Rejected]:
     try:
         import pypdf
 
+        logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what it grumbles at, we say in our error
         file = pypdf.PdfReader(io.BytesIO(raw))
-        if file.is_encrypted and not file.decrypt(""):
-            raise SourceError(f"{path}: locked with a password; save a copy without one")
-        pages = [clean(one.extract_text() or "").split("\n") for one in file.pages]
-    except SourceError:
-        raise
+        locked = file.is_encrypted and not file.decrypt("")
+        pages = [] if locked else [clean(one.extract_text() or "").split("\n") for one in file.pages]
     except Exception as error:  # noqa: BLE001  # pypdf raises whatever a broken file makes it stumble over
         raise SourceError(
             f"{path}: not a PDF that can be read ({error!r}); save it again, or as .txt"
         ) from None
+    if locked:
+        raise SourceError(f"{path}: locked with a password; save a copy without one")
     lines = _whole_words(_without_running_heads(pages))
     if not any(line.strip() for line in lines):
         raise SourceError(
-            f"{path}: no text layer, only pictures; recognise the text first (OCR), e.g. with ocrmypdf"
+            f"{path}: no text layer, only pictures; recognise the text first (OCR, e.g. ocrmypdf)"
         )
     yield from of_lines(lines, path)
 
 
 def _without_running_heads(pages: list[list[str]]) -> list[str]:
-    """Drop page numbers, and lines at the top or bottom that come again on half of the pages, digits aside."""
+    """Drop page numbers, and lines at the top or bottom that come again on half of the pages."""
     pages = [[line.strip() for line in page if line.strip()] for page in pages]
 
-    def alike(line: str) -> str:
+    def alike(line: str) -> str:  # digits aside
         return re.sub(r"\d+", "0", line).lower()
 
     edges = Counter(key for page in pages for key in {alike(line) for line in page[:2] + page[-2:]})

@@ -11,7 +11,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from qinlp.errors import SourceError
-from qinlp.records import Document, Rejected
 from qinlp.sources.papers import paper
 from qinlp.sources.text import load
 
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lxml.etree import _Element
+
+    from qinlp.records import Document, Rejected
 
 _RECORDS = ("PubmedArticle", "PubmedBookArticle", "MedlineCitation")
 

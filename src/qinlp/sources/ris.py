@@ -117,7 +117,8 @@ def _tags(chunk: str) -> dict[str, list[str]]:
         delimiter_tags_mapping={},
         skip_unknown_tags=True,
     )[0]
-    return {tag: values if tag in present else [values] for tag, values in parsed.items()}
+    found = {tag: values if tag in present else [values] for tag, values in parsed.items()}
+    return {tag: [value for value in values if value != "nan"] for tag, values in found.items()}
 
 
 def _people(value: str) -> list[str]:

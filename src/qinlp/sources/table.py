@@ -10,27 +10,28 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from qinlp.errors import SourceError
 from qinlp.records import Document, Rejected
+from qinlp.sources import identifiers
 from qinlp.sources.papers import names, paper, terms
 from qinlp.sources.text import load, load_text
 from qinlp.sources.turns import Said, role_named, seconds, transcript
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 Row = list[str]
 
-PAPER = {
+_PAPER = {
     "title": "title,primary title,article title,document title,ti,t1,paper title,study title",
     "abstract": "abstract,abstract note,ab,n2,abstract text,summary,abstracts,notes abstract",
-    "authors": "authors,author,author names,author s,author full names,first authors,au,creator,creators,author list",
-    "year": "year,publication year,py,date,publication date,pub year,year published,published,y1,da,date published",
-    "journal": "journal,source title,journal title,publication title,publication name,secondary title,journal book,so,jt,jf,t2,"
-    "periodical,container title,venue,journal name",
+    "authors": "authors,author,author names,author s,author full names,first authors,au,creator,author list",
+    "year": "year,publication year,py,date,publication date,pub year,year published,published,y1,da",
+    "journal": "journal,source title,journal title,publication title,publication name,secondary title,"
+    "journal book,so,jt,jf,t2,periodical,container title,venue,journal name",
     "doi": "doi,do,di,digital object identifier,doi link",
     "pmid": "pmid,pubmed id,pm,medline pmid,pubmedid",
     "pmcid": "pmcid,pmc,pmc id",
@@ -39,7 +40,7 @@ PAPER = {
     "mesh": "mesh,mesh terms,mesh headings,mh",
     "language": "language,la,language of original document",
 }
-SPEECH = {
+_SPEECH = {
     "speaker": "speaker,speaker name,speaker label,who,talker,speakers",
     "text": "text,utterance,transcript,content,words,speech,statement,turn,said,message,sentence",
     "interview": "interview,interview id,session,session id,document,document id,file,filename,file name,"
@@ -60,7 +61,7 @@ def read(path: Path) -> Iterator[Document | Rejected]:
         number, header = _header(rows)
         if header is None:
             continue
-        speech = _columns(header, SPEECH)
+        speech = _columns(header, _SPEECH)
         if "speaker" in speech and "text" in speech:
             yield from _interviews(rows[number + 1 :], header, speech, path)
         else:
@@ -73,7 +74,7 @@ def read(path: Path) -> Iterator[Document | Rejected]:
 
 
 def _papers(rows: list[Row], number: int, header: Row, path: Path) -> Iterator[Document | Rejected]:
-    columns = _columns(header, PAPER)
+    columns = _columns(header, _PAPER)
     used = set(columns.values())
     for row_number, row in enumerate(rows[number + 1 :], number + 2):
         if not any(cell.strip() for cell in row):
@@ -89,12 +90,23 @@ def _papers(rows: list[Row], number: int, header: Row, path: Path) -> Iterator[D
         field: dict[str, Any] = {name: cells[place] for name, place in columns.items()}
         for several, split in (("authors", names), ("keywords", terms), ("mesh", terms)):
             field[several] = split(field.get(several, ""))
+        _from_source(field, dict(zip(header, cells, strict=True)))
         field["metadata"] = {
             name: cell.strip()
             for place, name in enumerate(header)
             if place not in used and (cell := cells[place])
         }
         yield paper(str(path), record, _raw(row), **field)
+
+
+def _from_source(field: dict[str, Any], row: dict[str, str]) -> None:
+    """Find what Embase's tables have no columns for: `Source: J Name (2014) 3:3 ...`, a DOI in a link."""
+    source = re.match(r"(.{3,150}?) \(((?:19|20)\d\d)\) ", row.get("Source", ""))
+    if source and not field.get("year") and not field.get("journal"):
+        field["journal"], field["year"] = source.groups()
+    if not field.get("doi", "").strip():
+        links = [cell for name, cell in row.items() if re.search(r"\b(?:url|link)\b", name, re.IGNORECASE)]
+        field["doi"] = next((found for cell in links if (found := identifiers.doi(cell))), "")
 
 
 def _interviews(
@@ -133,14 +145,14 @@ def _interviews(
             and len({row[place].strip() for row in turns}) == 1
             and turns[0][place]
         }
-        title = key[-1] if key and key[-1] else path.stem
+        title = name or (key[-1] if key else "") or path.stem
         yield transcript(said, str(path), name, title=title, metadata=constant, raw=_raw(turns[0]))
 
 
 def _header(rows: list[Row]) -> tuple[int, Row | None]:
     """Find the row of column names, which a title row or two may precede."""
     for number, row in enumerate(rows[:10]):
-        speech, fields = _columns(row, SPEECH), _columns(row, PAPER)
+        speech, fields = _columns(row, _SPEECH), _columns(row, _PAPER)
         if ("speaker" in speech and "text" in speech) or "title" in fields or "abstract" in fields:
             return number, [cell.strip() for cell in row]
     return 0, None
@@ -181,7 +193,7 @@ def _fit(text: str, separator: str) -> tuple[int, int]:
         header = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
     except csv.Error:
         return 0, 0
-    return len(_columns(header, PAPER)) + len(_columns(header, SPEECH)), len(header)
+    return len(_columns(header, _PAPER)) + len(_columns(header, _SPEECH)), len(header)
 
 
 def _xlsx(path: Path) -> Iterator[list[Row]]:

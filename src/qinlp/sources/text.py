@@ -141,3 +141,9 @@ def clean(text: str) -> str:
 def squeezed(text: str) -> str:
     """Return `text` cleaned, on one line, every run of white space one space, none at the ends."""
     return " ".join(clean(text).split())
+
+
+def vocabulary(listed: str) -> frozenset[str]:
+    """Return the words in a string, or the names in it where commas part them."""
+    names = listed.replace("\n", " ").split(",") if "," in listed else listed.split()
+    return frozenset(" ".join(name.split()) for name in names if name.strip())

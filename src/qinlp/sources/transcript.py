@@ -21,21 +21,23 @@ if TYPE_CHECKING:
     from qinlp.records import Document, Rejected
 
 _KEYS = re.compile(
-    r"(?P<key>title|site|wave|driver|date|interviewers?|interviewee|participants?|respondent|moderator|facilitator|location"
-    r"|setting|role|profession|organi[sz]ation|project|study|round|phase|duration|length|language|interview(?: id| no\.?| number)?"
-    r"|id|case|code|group|recorded|transcri(?:bed by|ber)|file|place|time|gender|sex|age|ward|hospital|country|region)"
-    r"\s*:\s*(?P<value>\S.{0,200})",
-    re.IGNORECASE,
+    r"""(?P<key>title|site|wave|driver|date|interviewers?|interviewee|participants?|respondent|moderator
+    |facilitator|location|setting|role|profession|organi[sz]ation|project|study|round|phase|duration
+    |length|language|interview(?:\ id|\ no\.?|\ number)?|id|case|code|group|recorded|transcri(?:bed\ by|ber)
+    |file|place|time|gender|sex|age|ward|hospital|country|region)\s*:\s*(?P<value>\S.{0,200})""",
+    re.IGNORECASE | re.VERBOSE,
 )
 _SPEAKING = frozenset({"interviewer", "interviewee", "participant", "respondent", "moderator", "facilitator"})
 _UNDERLINE = re.compile(r"\s*([=~^\-_*#+])\1{2,}\s*|\s*(?:[*\-_] ){2,}[*\-_]\s*")
 _ASIDE = re.compile(r"\s*(\*[^*]+\*|_[^_]+_|\([^()]*\)|\*\([^()]*\)\*|\[[^\[\]]*\]|\*\*\[[^\]]*\]\*\*)[.\s]*")
 _END = re.compile(
-    r"\s*[*_\[(]*\s*(?:end|start|beginning) of (?:the )?(?:interview|transcript|recording|audio|tape|session).*",
+    r"\s*[*_\[(]*\s*(?:end|start|beginning) of (?:the )?(?:interview|transcript|recording|tape|session).*",
     re.IGNORECASE,
 )
 _PAGE = re.compile(r"^\W*(?:abstract\W*$|pmid\W|doi\s*:|keywords\W)", re.IGNORECASE | re.MULTILINE)
 """Lines that a page about a paper has and a transcript has not."""
+_TIMED = re.compile(r"^(\d+:\d+:\d+)(?:[.,]\d+)? --> \S+\n(.{1,60})\n", re.MULTILINE)
+"""Times, a name, words, on lines of their own: Teams' older download."""
 _EMPHASIS = re.compile(r"(?<![\w*])(\*\*|\*|__|_)(?=\S)([^*_\n]+?)(?<=\S)\1(?![\w*])")
 
 
@@ -88,7 +90,11 @@ def from_text(text: str, source: str) -> Document | Rejected:
         ):
             if not said and not spoken and speakers.names and not speaker:
                 first_heading = first_heading or (squeezed(_unmarked(line)) if len(line) < 120 else "")
-                metadata.setdefault("preamble", []).append(squeezed(_unmarked(line)))
+                key = _KEYS.fullmatch(_unmarked(line).strip(" *"))
+                if key:
+                    metadata[key["key"].lower()] = squeezed(key["value"])
+                else:
+                    metadata.setdefault("preamble", []).append(squeezed(_unmarked(line)))
             else:
                 spoken.append(_unmarked(line))
     close()
@@ -111,7 +117,7 @@ def _unmarked(line: str) -> str:
 
 def _front_matter(text: str) -> tuple[dict[str, Any], list[str], str]:
     """Return what stands above the talk: metadata, then the lines of the talk, and a heading above both."""
-    text = text.lstrip("\n")
+    text = _TIMED.sub(r"[\1] \2:\n", text.lstrip("\n"))
     if found := re.match(r"---[ \t]*\n(.{1,20000}?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", text, re.DOTALL):
         metadata = _yaml(found[1])
         if metadata:

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001  # wide and typographic punctuation ends sentences too
 """What was said by whom, from any kind of file, to one transcript Document."""
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _INTERVIEWER = re.compile(
-    r"interviewers?|moderator|facilitator|researcher|interviewing|chairing|host|co-?facilitator|questioner|question"
+    r"interviewers?|entrevistador[ae]?s?|int[ée]rviewe(?:ur|use)|enqu[êe]t(?:eur|rice)|interviewerin|intervistatore"
+    r"|moderator(?:in)?|moderadora?|facilitator|researcher|interviewing|chairing|host|co-?facilitator|questioner|question"
     r"|int(?:erv)?|mod|fac|[iq]|er|iv(?:er|r)?",
     re.IGNORECASE,
 )
@@ -91,8 +93,8 @@ def transcript(
     """
     metadata = dict(metadata or {})
     merged: list[Said] = []
-    for one in said:
-        one = replace(one, speaker=squeezed(one.speaker).strip(" :"), words=_tidy(one.words))
+    for raw_one in said:
+        one = replace(raw_one, speaker=squeezed(raw_one.speaker).strip(" :."), words=_tidy(raw_one.words))
         if not one.words:
             continue
         last = merged[-1] if merged else None
@@ -133,7 +135,9 @@ def joined(paragraphs: Iterable[str]) -> str:
     for paragraph in paragraphs:
         if not text or not paragraph:
             text = text or paragraph
-        elif re.search(r"[.?!:…。？！][\"'”’)\]]*$", text):
+        elif re.match(r"(?:\d{1,2}[.)]|[-•*])\s", paragraph) or re.search(
+            r"[.?!:…。？！][\"'”’)\]]*$", text[-9:]
+        ):
             text += "\n" + paragraph
         else:
             text += " " + paragraph
@@ -141,7 +145,7 @@ def joined(paragraphs: Iterable[str]) -> str:
 
 
 def _tidy(words: str) -> str:
-    """Squeeze every line and take out time stamps; `[inaudible]` and the like stay: they are what is known."""
+    """Squeeze every line and take out time stamps; `[inaudible]` and the like stay."""
     lines = (squeezed(_STAMP.sub(" ", line)) for line in clean(words).split("\n"))
     return joined(line for line in lines if line)
 

@@ -90,25 +90,33 @@ _PASSAGE = pa.schema(
 
 
 def add_documents(
-    con: DuckDBPyConnection, run_id: str, found: Sequence[tuple[Document, Sequence[Passage]]]
+    con: DuckDBPyConnection,
+    run_id: str,
+    found: Sequence[tuple[Document, Sequence[Passage]]],
+    met: set[tuple[str, str]] | None = None,
 ) -> Arrived:
     """Add documents with their passages.
 
+    `met` holds the documents met so far in each source and is added to: of several records of one
+    document in one source the first counts, also where they come in different batches.
+
     A record that shares a key with a known document is that document. Its text becomes a new
-    version only where it replaces what the same source said before, or where the document had
-    no text yet; the differing text of another source is noted in provenance alone, so that two
-    sources which disagree do not take turns for ever.
+    version only where it replaces what the same source said before (also where a file was moved
+    first and corrected then), or where the document had no text yet; the differing text of another
+    source is noted in provenance alone, so that two sources which disagree do not take turns for
+    ever.
     """
     if not found:
         return Arrived()
     ids = _known_ids(con, {key for document, _ in found for key in document.keys})
     current = _current_versions(con, set(ids.values()))
     schemes = _known_schemes(con, set(ids.values()))
+    said = _said(con, set(ids.values()))
     documents: list[dict[str, Any]] = []
     passages: list[Passage] = []
     keys: dict[str, str] = {}
     seen: dict[tuple[str, str, str, str], None] = {}
-    first_in_batch: set[tuple[str, str]] = set()
+    met = set() if met is None else met
     new = versions = duplicates = 0
     for document, cut in found:
         own = document.keys
@@ -119,12 +127,17 @@ def add_documents(
                 schemes.add((document_id, key.partition(":")[0]))
         seen[(document_id, document.source, document.record, document.text_hash)] = None
         version, text_hash, source, empty = current.get(document_id, (0, "", "", True))
-        again = (document_id, document.source) in first_in_batch
-        first_in_batch.add((document_id, document.source))
+        says = (document_id, document.source, document.text_hash)
+        own_text = source == document.source or (
+            (document_id, document.source, text_hash) in said and says not in said
+        )
+        said.add(says)
+        again = (document_id, document.source) in met
+        met.add((document_id, document.source))
         changed = text_hash != document.text_hash and bool(document.text)
         if version == 0:
             new += 1
-        elif changed and (empty or (source == document.source and not again)):
+        elif changed and (empty or (own_text and not again)):
             versions += 1
         else:
             duplicates += 1
@@ -164,6 +177,16 @@ def _same(keys: Sequence[str], ids: Mapping[str, str], schemes: set[tuple[str, s
             continue
         return known
     return None
+
+
+def _said(con: DuckDBPyConnection, ids: set[str]) -> set[tuple[str, str, str]]:
+    return set(
+        con.execute(
+            "SELECT DISTINCT document_id, source, text_hash FROM provenance "
+            "SEMI JOIN (SELECT unnest(?) AS document_id) USING (document_id)",
+            [sorted(ids)],
+        ).fetchall()
+    )
 
 
 def _known_schemes(con: DuckDBPyConnection, ids: set[str]) -> set[tuple[str, str]]:
@@ -238,17 +261,12 @@ def quarantine_id(rejected: Rejected) -> str:
     return content_hash(rejected.source, rejected.record, rejected.reason, rejected.raw.hex())
 
 
-def add_rejected(
-    con: DuckDBPyConnection, run_id: str, at: datetime, rejected: Sequence[Rejected]
-) -> int:
+def add_rejected(con: DuckDBPyConnection, run_id: str, at: datetime, rejected: Sequence[Rejected]) -> int:
     """Put unreadable records into the quarantine; return how many are new there."""
     before = con.execute("SELECT count(*) FROM quarantine").fetchone()
     con.executemany(
         "INSERT INTO quarantine VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        [
-            [quarantine_id(r), r.source, r.record, r.reason, r.raw, run_id, at]
-            for r in rejected
-        ],
+        [[quarantine_id(r), r.source, r.record, r.reason, r.raw, run_id, at] for r in rejected],
     ) if rejected else None
     after = con.execute("SELECT count(*) FROM quarantine").fetchone()
     return int(after[0] - before[0]) if before and after else 0
@@ -282,13 +300,20 @@ def add_codebook(con: DuckDBPyConnection, run_id: str, codebook: Codebook) -> No
     )
 
 
-def add_thresholds(con: DuckDBPyConnection, rows: Sequence[tuple[str, str, str, float, float, float, str]]) -> None:
+def add_thresholds(
+    con: DuckDBPyConnection, rows: Sequence[tuple[str, str, str, float, float, float, str]]
+) -> None:
     """Keep how a machine coder decides: coder, codebook, code, threshold, unsure from, to, origin."""
     con.executemany("INSERT INTO thresholds VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
 
 
 def add_codings(
-    con: DuckDBPyConnection, run_id: str, coder: str, codebook: Codebook, coded: Sequence[str], codings: pa.Table
+    con: DuckDBPyConnection,
+    run_id: str,
+    coder: str,
+    codebook: Codebook,
+    coded: Sequence[str],
+    codings: pa.Table,
 ) -> int:
     """Keep one batch of one codebook: the passages coded, and their codings.
 
@@ -299,7 +324,8 @@ def add_codings(
     con.register("coded_batch", batch)
     con.execute(
         "CREATE OR REPLACE TEMP TABLE fresh AS SELECT passage_id FROM coded_batch ANTI JOIN "
-        "(SELECT passage_id FROM coded WHERE coder = ? AND codebook = ? AND codebook_hash = ?) USING (passage_id)",
+        "(SELECT passage_id FROM coded "
+        "WHERE coder = ? AND codebook = ? AND codebook_hash = ?) USING (passage_id)",
         [coder, codebook.id, codebook.hash],
     )
     con.unregister("coded_batch")
@@ -309,7 +335,8 @@ def add_codings(
     )
     return _insert(
         con, "codings", codings,
-        select="SELECT ?, passage_id, ?, code, probability, decision FROM batch SEMI JOIN fresh USING (passage_id)",
+        select="SELECT ?, passage_id, ?, code, probability, decision FROM batch "
+        "SEMI JOIN fresh USING (passage_id)",
         parameters=[run_id, codebook.id],
     )  # fmt: skip
 
@@ -341,7 +368,7 @@ def _insert(
 ) -> int:
     con.register("batch", batch)
     try:
-        row = con.execute(f"INSERT INTO {table} {select} {conflict}", list(parameters)).fetchone()  # noqa: S608
+        row = con.execute(f"INSERT INTO {table} {select} {conflict}", list(parameters)).fetchone()
     finally:
         con.unregister("batch")
     return int(row[0]) if row else 0

@@ -106,13 +106,15 @@ class Store:
             except duckdb.IOException as error:
                 said = str(error)
                 if "lock" not in said:
-                    raise StoreError(f"{self.path}: {said.splitlines()[0]}; is it a DuckDB database?") from None
+                    raise StoreError(
+                        f"{self.path}: {said.splitlines()[0]}; is it a DuckDB database?"
+                    ) from None
                 if time.monotonic() > until:
                     holder = re.search(r"\(PID \d+\)", said)
                     raise StoreBusy(
-                        f"{self.path}: in use by another process {holder[0] if holder else ''} for more than "
-                        f"{self.wait:g} s; close it there (a SQL shell? read the snapshot that `qinlp publish` "
-                        "writes instead) and run again, nothing is lost"
+                        f"{self.path}: in use by another process {holder[0] if holder else ''} for more "
+                        f"than {self.wait:g} s; close it there (a SQL shell? read the snapshot that "
+                        "`qinlp publish` writes instead) and run again, nothing is lost"
                     ) from None
                 time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
                 pause = min(pause * 1.6, 0.2)

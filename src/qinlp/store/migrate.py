@@ -36,7 +36,9 @@ def migrate(con: DuckDBPyConnection) -> list[int]:
         StoreError: the database was written by a newer qinlp.
     """
     known = migrations()
-    started = con.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'schema_migrations'").fetchone()
+    started = con.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'schema_migrations'"
+    ).fetchone()
     applied: set[int] = set()
     if started and started[0]:
         applied = {row[0] for row in con.execute("SELECT number FROM schema_migrations").fetchall()}

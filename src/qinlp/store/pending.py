@@ -22,19 +22,19 @@ def quarantined(con: DuckDBPyConnection) -> set[str]:
 
 
 def unencoded(con: DuckDBPyConnection, encoder: str, *, interviewer: bool) -> pa.Table:
-    """Return (input_hash, text, context) of what the encoder has not read yet, one row an input."""
-    columns = "p.input_hash, any_value(p.text) AS text, any_value(p.context) AS context, any_value(d.kind) AS kind"
+    """Return (input_hash, text) of what the encoder has not read yet, one row a text, short ones first."""
     return con.sql(
-        f"SELECT {columns} FROM passages_current p "  # noqa: S608
-        "JOIN (SELECT document_id, any_value(kind) AS kind FROM documents GROUP BY document_id) d USING (document_id) "
-        "ANTI JOIN (SELECT input_hash FROM vectors WHERE encoder = ?) v ON p.input_hash = v.input_hash "
+        "SELECT p.input_hash, any_value(p.text) AS text FROM passages_current p "
+        "ANTI JOIN (SELECT input_hash FROM vectors WHERE encoder = ?) v USING (input_hash) "
         "WHERE (? OR p.\"role\" IS DISTINCT FROM 'interviewer') "
         "GROUP BY p.input_hash ORDER BY length(any_value(p.text)), p.input_hash",
         params=[encoder, interviewer],
     ).to_arrow_table()
 
 
-def uncoded(con: DuckDBPyConnection, coder: str, codebook: str, codebook_hash: str, *, interviewer: bool) -> list[str]:
+def uncoded(
+    con: DuckDBPyConnection, coder: str, codebook: str, codebook_hash: str, *, interviewer: bool
+) -> list[str]:
     """Return the ids of current passages that this coder has not coded with this codebook version."""
     rows = con.execute(
         "SELECT p.passage_id FROM passages_current p WHERE (? OR p.\"role\" IS DISTINCT FROM 'interviewer') "
@@ -55,10 +55,13 @@ def vectors(
     con.register("wanted", pa.table({"passage_id": pa.array(passage_ids, pa.string())}))
     table = con.sql(
         "SELECT passage_id, vector FROM wanted JOIN passages USING (passage_id) "
-        "JOIN (SELECT input_hash, vector FROM vectors WHERE encoder = ?) USING (input_hash) ORDER BY passage_id",
+        "JOIN (SELECT input_hash, vector FROM vectors WHERE encoder = ?) USING (input_hash) "
+        "ORDER BY passage_id",
         params=[encoder],
     ).to_arrow_table()
     con.unregister("wanted")
     column = table.column("vector").combine_chunks()
     flat = column.flatten().to_numpy(zero_copy_only=False)
-    return table.column("passage_id").to_pylist(), np.asarray(flat, np.float32).reshape(len(table), -1)
+    return table.column("passage_id").to_pylist(), np.asarray(flat, np.float32).reshape(
+        len(table), -1 if len(table) else 0
+    )

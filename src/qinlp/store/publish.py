@@ -24,7 +24,9 @@ def publish(store: Store, to: Path) -> Path:
     try:
         handle, name = tempfile.mkstemp(prefix=f".{to.name}.", dir=to.parent)
     except OSError as error:
-        raise StoreError(f"{to}: cannot be written ({error.strerror}); name another place with --to") from None
+        raise StoreError(
+            f"{to}: cannot be written ({error.strerror}); name another place with --to"
+        ) from None
     os.close(handle)
     draft = Path(name)
     try:

@@ -94,7 +94,9 @@ def ask(con: DuckDBPyConnection, question: Question, given: Mapping[str, str]) -
     names = [p.name for p in question.parameters]
     for name in given:
         if name not in names:
-            raise QuestionError(f"question {question.name!r} has no parameter {name!r}; {nearest(name, names)}")
+            raise QuestionError(
+                f"question {question.name!r} has no parameter {name!r}; {nearest(name, names)}"
+            )
     return run(con, question.sql, {p.name: given.get(p.name, p.default) for p in question.parameters})
 
 
@@ -112,7 +114,16 @@ def run(con: DuckDBPyConnection, sql: str, values: Mapping[str, str] | None = No
         if statements != 1:
             raise StoreError(f"{statements} SQL statements; give one")
         answer = con.sql(sql, params=values or None)
-        return pa.table({}) if answer is None else answer.to_arrow_table()
+        return pa.table({}) if answer is None else _told_apart(answer.to_arrow_table())
     except duckdb.Error as error:
         said = " ".join(str(error).split())
         raise StoreError(f"SQL: {said}; `qinlp ask tables` lists tables and columns") from None
+
+
+def _told_apart(rows: pa.Table) -> pa.Table:
+    """Number columns of one name, which a row as an object could not tell apart: n, n_1, n_2."""
+    names: list[str] = []
+    for name in rows.column_names:
+        free = (f"{name}_{i}" if i else name for i in range(len(rows.column_names) + len(names) + 1))
+        names.append(next(one for one in free if one not in names))
+    return rows.rename_columns(names)

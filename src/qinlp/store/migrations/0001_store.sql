@@ -63,7 +63,7 @@ COMMENT ON COLUMN documents.document_id IS 'The strongest name it was first seen
 COMMENT ON COLUMN documents.version IS 'From 1 upwards.';
 COMMENT ON COLUMN documents.text_hash IS 'Names the text; passages point at it.';
 COMMENT ON COLUMN documents.kind IS 'abstract or transcript.';
-COMMENT ON COLUMN documents.title IS 'Title as the source gives it; may be empty.';
+COMMENT ON COLUMN documents.title IS 'Title as the source gives it; of a transcript without one, the name of its file.';
 COMMENT ON COLUMN documents.text IS 'The clean text that all offsets count in (Unicode code points). Headings are in sections, not here.';
 COMMENT ON COLUMN documents.authors IS 'In the order of the source.';
 COMMENT ON COLUMN documents.year IS 'Year of publication.';
@@ -73,7 +73,7 @@ COMMENT ON COLUMN documents.mesh IS 'Medical Subject Headings.';
 COMMENT ON COLUMN documents.language IS 'As the source says; often empty.';
 COMMENT ON COLUMN documents.sections IS 'Named parts of an abstract: name, start, end.';
 COMMENT ON COLUMN documents.turns IS 'Turns of a transcript: speaker, role, start, end of the words, seconds into the recording.';
-COMMENT ON COLUMN documents.metadata IS 'Whatever else the source said.';
+COMMENT ON COLUMN documents.metadata IS 'Whatever else the source said: volume, pages; in a transcript what stands above the talk (site, wave, date ...).';
 COMMENT ON COLUMN documents.source IS 'The file or search that this version came from.';
 COMMENT ON COLUMN documents.record IS 'The record within the source; empty where the source is one document.';
 COMMENT ON COLUMN documents.run_id IS 'The run that wrote the row.';
@@ -117,16 +117,16 @@ CREATE TABLE passages (
 );
 COMMENT ON TABLE passages IS 'One row a passage: the unit that is coded. documents.text[start:end] = text.';
 COMMENT ON COLUMN passages.passage_id IS 'Names the span: document, text_hash, start, end.';
-COMMENT ON COLUMN passages.document_id IS 'Its document.';
+COMMENT ON COLUMN passages.document_id IS 'The document that it stands in.';
 COMMENT ON COLUMN passages.text_hash IS 'The document version that the offsets count in.';
 COMMENT ON COLUMN passages."start" IS 'First code point, from 0.';
 COMMENT ON COLUMN passages."end" IS 'One past the last code point.';
 COMMENT ON COLUMN passages.ordinal IS 'Position in the document, from 0.';
-COMMENT ON COLUMN passages.text IS 'The passage.';
-COMMENT ON COLUMN passages.section IS 'Section of the abstract, if it has sections.';
-COMMENT ON COLUMN passages.speaker IS 'Who speaks, in a transcript.';
-COMMENT ON COLUMN passages."role" IS 'participant or interviewer, in a transcript.';
-COMMENT ON COLUMN passages.context IS 'What a coder would read before it.';
+COMMENT ON COLUMN passages.text IS 'Its words, exactly as in the document.';
+COMMENT ON COLUMN passages.section IS 'Section of the abstract (Background, Results ...); empty where it has none.';
+COMMENT ON COLUMN passages.speaker IS 'Who speaks, as the transcript labels them; empty in an abstract.';
+COMMENT ON COLUMN passages."role" IS 'participant or interviewer; empty in an abstract.';
+COMMENT ON COLUMN passages.context IS 'What a coder would read before it: title and previous sentence, or the question asked.';
 COMMENT ON COLUMN passages.input_hash IS 'Names what the encoder reads; vectors are kept under it.';
 
 CREATE TABLE vectors (
@@ -167,10 +167,10 @@ CREATE TABLE codes (
   PRIMARY KEY (codebook_hash, code)
 );
 COMMENT ON TABLE codes IS 'One row a code of a codebook version.';
-COMMENT ON COLUMN codes.codebook_hash IS 'The codebook version.';
+COMMENT ON COLUMN codes.codebook_hash IS 'The codebook version; see codebooks.';
 COMMENT ON COLUMN codes.codebook IS 'The codebook''s id.';
 COMMENT ON COLUMN codes.code IS 'The code''s id within the codebook, such as inr.resources.';
-COMMENT ON COLUMN codes.name IS 'Name for people.';
+COMMENT ON COLUMN codes.name IS 'The code''s name for people.';
 COMMENT ON COLUMN codes.parent IS 'The code it is part of.';
 COMMENT ON COLUMN codes.position IS 'Order in the codebook, from 0.';
 COMMENT ON COLUMN codes.assignable IS 'False for mere headings, which are coded through their parts.';
@@ -189,7 +189,7 @@ CREATE TABLE thresholds (
 COMMENT ON TABLE thresholds IS 'One row a code that a machine coder decides on.';
 COMMENT ON COLUMN thresholds.coder IS 'The machine coder: model name and fingerprint.';
 COMMENT ON COLUMN thresholds.codebook IS 'The codebook''s id.';
-COMMENT ON COLUMN thresholds.code IS 'The code.';
+COMMENT ON COLUMN thresholds.code IS 'The code''s id within the codebook.';
 COMMENT ON COLUMN thresholds.threshold IS 'Decided present from this probability on.';
 COMMENT ON COLUMN thresholds.unsure_from IS 'Codings from this probability on wait for review ...';
 COMMENT ON COLUMN thresholds.unsure_to IS '... up to this one.';
@@ -206,7 +206,7 @@ COMMENT ON TABLE coded IS 'One row a passage that a machine coder has coded with
 COMMENT ON COLUMN coded.run_id IS 'The run.';
 COMMENT ON COLUMN coded.passage_id IS 'The passage.';
 COMMENT ON COLUMN coded.codebook IS 'The codebook''s id.';
-COMMENT ON COLUMN coded.codebook_hash IS 'The codebook version.';
+COMMENT ON COLUMN coded.codebook_hash IS 'The codebook version; see codebooks.';
 COMMENT ON COLUMN coded.coder IS 'The machine coder: model name and fingerprint.';
 
 CREATE TABLE codings (
@@ -221,7 +221,7 @@ COMMENT ON TABLE codings IS 'One row a passage, code and run: a calibrated proba
 COMMENT ON COLUMN codings.run_id IS 'The run that coded.';
 COMMENT ON COLUMN codings.passage_id IS 'The passage.';
 COMMENT ON COLUMN codings.codebook IS 'The codebook''s id.';
-COMMENT ON COLUMN codings.code IS 'The code.';
+COMMENT ON COLUMN codings.code IS 'The code''s id within the codebook, such as inr.resources.';
 COMMENT ON COLUMN codings.probability IS 'Calibrated probability that a coder would give the passage this code.';
 COMMENT ON COLUMN codings.decision IS 'Whether it passed the threshold.';
 
@@ -239,11 +239,11 @@ COMMENT ON TABLE judgements IS 'One row a statement of a person about a code on 
 COMMENT ON COLUMN judgements.judgement_id IS 'Names the statement.';
 COMMENT ON COLUMN judgements.passage_id IS 'The passage.';
 COMMENT ON COLUMN judgements.codebook IS 'The codebook''s id.';
-COMMENT ON COLUMN judgements.code IS 'The code.';
+COMMENT ON COLUMN judgements.code IS 'The code''s id within the codebook.';
 COMMENT ON COLUMN judgements.coder IS 'Who judged.';
 COMMENT ON COLUMN judgements.present IS 'Whether the passage holds the code.';
 COMMENT ON COLUMN judgements.memo IS 'Their note.';
-COMMENT ON COLUMN judgements.judged_at IS 'When.';
+COMMENT ON COLUMN judgements.judged_at IS 'When they judged.';
 
 CREATE TABLE quarantine (
   quarantine_id VARCHAR PRIMARY KEY,
@@ -259,9 +259,9 @@ COMMENT ON COLUMN quarantine.quarantine_id IS 'Names the record, its reason and 
 COMMENT ON COLUMN quarantine.source IS 'The file or search.';
 COMMENT ON COLUMN quarantine.record IS 'The record within it; empty for a whole file.';
 COMMENT ON COLUMN quarantine.reason IS 'Why it could not be read.';
-COMMENT ON COLUMN quarantine.raw IS 'Its bytes as found.';
+COMMENT ON COLUMN quarantine.raw IS 'Its bytes as found; of a whole file the first million.';
 COMMENT ON COLUMN quarantine.run_id IS 'The run that met it.';
-COMMENT ON COLUMN quarantine.quarantined_at IS 'When.';
+COMMENT ON COLUMN quarantine.quarantined_at IS 'When it was met.';
 
 CREATE VIEW documents_current AS
 WITH newest AS (
@@ -328,6 +328,10 @@ JOIN passages p USING (passage_id)
 JOIN documents_current d ON d.document_id = p.document_id AND d.text_hash = p.text_hash
 LEFT JOIN code_tree t ON t.codebook = decided.codebook AND t.code = decided.code;
 COMMENT ON VIEW coded_passages IS 'One row a passage and a code it holds: what people judged, and what the machine decided where nobody judged.';
+COMMENT ON COLUMN coded_passages.document_id IS 'The document that the passage stands in.';
+COMMENT ON COLUMN coded_passages.passage_id IS 'The passage; comes again with every code that it holds.';
+COMMENT ON COLUMN coded_passages.text IS 'The words of the passage.';
+COMMENT ON COLUMN coded_passages.code IS 'The code''s id within the codebook, such as inr.resources.';
 COMMENT ON COLUMN coded_passages.code_name IS 'Name of the code.';
 COMMENT ON COLUMN coded_passages.code_parent IS 'The code it is part of.';
 COMMENT ON COLUMN coded_passages.probability IS 'The machine coder''s calibrated probability; empty where it gave none.';
@@ -349,6 +353,9 @@ FROM (
 ) u
 JOIN passages_current p USING (passage_id);
 COMMENT ON VIEW review_queue IS 'One row a passage and codebook that waits for a person, because the model is unsure of a code.';
+COMMENT ON COLUMN review_queue.document_id IS 'The document that the passage stands in.';
+COMMENT ON COLUMN review_queue.passage_id IS 'The passage.';
+COMMENT ON COLUMN review_queue.text IS 'The words of the passage.';
 COMMENT ON COLUMN review_queue.codes IS 'The codes it is unsure of, nearest to their threshold first: code, probability.';
 COMMENT ON COLUMN review_queue.margin IS 'Distance of the nearest one from its threshold; sort by it.';
 

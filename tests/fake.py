@@ -1,0 +1,76 @@
+"""A model that needs no torch: heads and cold start over counted words.
+
+Run as a program it is the command line with that model in place of the real one; the model's folder
+comes from FAKE_MODEL, and batches are small, so that a test can stop it between any two of them.
+"""
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+
+from qinlp import shipped, steps
+from qinlp.codebook import find as find_codebook
+from qinlp.coding import coldstart, evaluation, heads
+from qinlp.coding.model import Model, save
+
+DIMENSION = 128
+FOLDER = "FAKE_MODEL"
+
+
+class Words:
+    """An encoder that counts words into buckets; `encoded` holds every text it was given."""
+
+    fingerprint = "words-1"
+    about = "counted words"
+
+    def __init__(self):
+        self.encoded = []
+
+    def encode(self, texts, progress=None):
+        self.encoded.extend(texts)
+        vectors = np.zeros((len(texts), DIMENSION), np.float32)
+        for row, text in zip(vectors, texts, strict=True):
+            for word in re.findall(r"\w+", text.casefold()):
+                digest = hashlib.sha256(word.encode()).digest()
+                row[int.from_bytes(digest[:4]) % DIMENSION] += 1 if digest[4] % 2 else -1
+            row[0] += 0.001
+            row /= np.linalg.norm(row)
+        if progress:
+            progress(len(texts))
+        return vectors
+
+
+def make(folder):
+    """Train a model on a part of the shipped passages: heads for valence, a cold start for all else."""
+    rows = evaluation.read_labelled(shipped.folder("data/training") / "written.jsonl")[:400]
+    book, encoder = find_codebook("valence"), Words()
+    codes = [code.id for code in book.codes]
+    vectors = encoder.encode([row.text for row in rows])
+    present, counted = evaluation.matrix(rows, book.id, codes, {code.id: code.parent for code in book.codes})
+    trained = heads.train(book.id, book.hash, codes, vectors, present, counted, [row.group for row in rows])
+    likeness = coldstart.Prototypes.of(book, encoder).features(vectors)
+    cold = coldstart.calibrate([(likeness, present, counted)])
+    save(folder, [trained.heads], cold, {"name": folder.name, "encoder": "base"})
+
+
+def model(folder):
+    """Return the model in a folder, with counted words for its encoder."""
+    found = Model(folder, json.loads((folder / "card.json").read_text("utf-8")))
+    found.__dict__["encoder"] = Words()
+    return found
+
+
+def main():
+    from qinlp import cli
+
+    steps.find_model = lambda config: model(Path(os.environ[FOLDER]))
+    steps.DOCUMENTS_A_BATCH, steps.INPUTS_A_BATCH, steps.PASSAGES_A_BATCH = 25, 100, 100
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()
