@@ -1,13 +1,14 @@
 """A project with a small corpus of its own, and a model that needs no torch."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import fake
 import pytest
 
+import fake
 from qinlp import config, steps
 from qinlp.store import Store
 
@@ -52,15 +53,18 @@ codebooks = ["valence", "npt"]
 """
 
 
-@pytest.fixture
-def project(tmp_path):
-    """Return a project folder with one file of references and one transcript, nothing ingested yet."""
-    folder = tmp_path / "project"
+def write_project(folder):
     (folder / "documents").mkdir(parents=True)
     (folder / "qinlp.toml").write_text(SETTINGS, "utf-8")
     (folder / "documents" / "references.ris").write_text(RIS, "utf-8")
     (folder / "documents" / "kari.txt").write_text(TRANSCRIPT, "utf-8")
     return folder
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Return a project folder with one file of references and one transcript, nothing ingested yet."""
+    return write_project(tmp_path / "project")
 
 
 @pytest.fixture
@@ -83,11 +87,21 @@ def words(model_folder, monkeypatch):
     return found.encoder
 
 
+@pytest.fixture(scope="session")
+def _coded_once(tmp_path_factory, model_folder):
+    """Make the database that `coded` copies."""
+    folder = write_project(tmp_path_factory.mktemp("coded") / "project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(steps, "find_model", lambda config: fake.model(model_folder))
+        steps.ingest(config.load(folder), [folder / "documents"])
+        steps.code(config.load(folder))
+    return folder / "qinlp.duckdb"
+
+
 @pytest.fixture
-def coded(project, settings, words):
+def coded(project, words, _coded_once):
     """Return a project that is ingested and coded."""
-    steps.ingest(settings, [project / "documents"])
-    steps.code(settings)
+    shutil.copy(_coded_once, project)
     return project
 
 
@@ -103,10 +117,10 @@ def qinlp(model_folder, tmp_path):
         **os.environ,
         fake.FOLDER: str(model_folder),
         "PREFECT_HOME": str(tmp_path / "prefect"),
-        "PYTHONWARNINGS": "default",
         "COLUMNS": "80",
     }
-    environment.pop("QINLP_PROJECT", None)
+    for name in ("QINLP_PROJECT", "PYTHONWARNINGS"):
+        environment.pop(name, None)
 
     def run(*words, **more):
         return subprocess.run(

@@ -38,7 +38,7 @@ class Words:
                 digest = hashlib.sha256(word.encode()).digest()
                 row[int.from_bytes(digest[:4]) % DIMENSION] += 1 if digest[4] % 2 else -1
             row[0] += 0.001
-            row /= np.linalg.norm(row)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         if progress:
             progress(len(texts))
         return vectors
@@ -54,7 +54,7 @@ def make(folder):
     trained = heads.train(book.id, book.hash, codes, vectors, present, counted, [row.group for row in rows])
     likeness = coldstart.Prototypes.of(book, encoder).features(vectors)
     cold = coldstart.calibrate([(likeness, present, counted)])
-    save(folder, [trained.heads], cold, {"name": folder.name, "encoder": "base"})
+    save(folder, [trained.heads], cold, {"name": folder.name, "encoder": "base"}, "# Counted words\n")
 
 
 def model(folder):

@@ -11,7 +11,8 @@ role, path = sys.argv[1], Path(sys.argv[2])
 store = Store(path, wait=120)
 if role == "hold":
     with store.write():
-        print("held", flush=True)
+        sys.stdout.write("held\n")
+        sys.stdout.flush()
         time.sleep(float(sys.argv[3]))
 elif role == "read":
     seen = 0
@@ -21,7 +22,7 @@ elif role == "read":
             now = con.execute("SELECT count(*) FROM runs").fetchone()[0]
         assert now >= seen, "a row went away"
         seen = now
-    print(seen)
+    sys.stdout.write(f"{seen}\n")
 else:
     for n in range(20):
         with store.write() as con:

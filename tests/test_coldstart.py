@@ -1,9 +1,9 @@
 """A codebook that nobody has labelled passages for codes at once."""
 
-import fake
 import numpy as np
 import pytest
 
+import fake
 from qinlp import codebook
 from qinlp.codebook import Code, Codebook
 from qinlp.coding.coldstart import Prototypes, calibrate

@@ -82,7 +82,7 @@ def test_a_disputed_cell_teaches_nothing(data):
 
 
 def test_heads_come_back_from_a_file_as_they_were(trained, data, tmp_path):
-    save(tmp_path / "m", [trained.heads], Similarity((1.0,), 0.0, 0.5, 0.0, 1.0), {"name": "m"})
+    save(tmp_path / "m", [trained.heads], Similarity((1.0,), 0.0, 0.5, 0.0, 1.0), {"name": "m"}, "# m\n")
     back = load_heads(tmp_path / "m" / "heads" / "book.skops")
     assert np.array_equal(back.probabilities(data[0]), trained.heads.probabilities(data[0]))
     assert (back.codes, back.origin) == (trained.heads.codes, trained.heads.origin)

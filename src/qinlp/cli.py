@@ -353,6 +353,7 @@ def predict(
 
 @app.command()
 def train(
+    context: typer.Context,
     labelled: Annotated[
         list[Path] | None,
         typer.Argument(help="JSONL of labelled passages; else qinlp's own.", show_default=False),
@@ -373,7 +374,10 @@ def train(
     from qinlp import show, training
 
     with show.progress() as watch:
-        folder = training.train(labelled or [], name=name, to=to, encoder=encoder, tune=tune, watch=watch)
+        folder = training.train(
+            labelled or [], name=name, to=to, encoder=encoder, tune=tune, watch=watch,
+            codebooks=_folders(context),
+        )  # fmt: skip
     typer.echo(f"{folder} written; its README.md says how good it is. Use it with [coding] model = {name!r}")
 
 
@@ -407,9 +411,7 @@ def evaluate(
         raise SourceError(f"{labelled}: no label of a codebook that {one.name} has heads for")
     found = [evaluation.summary(j, rows) for j in judged.values()]
     other = training.evaluate(named(against), rows) if against else {}
-    compared = {
-        book: evaluation.compare(judged[book], other[book], rows) for book in judged if book in other
-    }
+    compared = {book: evaluation.compare(judged[book], other[book], rows) for book in judged if book in other}
     if card:
         training.note(one, labelled.name, found)
     if form == "json":
@@ -508,6 +510,10 @@ def _folders(context: typer.Context) -> tuple[Path, ...]:
     return (project_folder(context.obj.project) / "codebooks",)
 
 
+_STOPPED = 130
+"""What Typer ends with after Ctrl-C."""
+
+
 def main() -> None:
     """Run the command line; what qinlp refuses is one line on standard error and exit code 2."""
     try:
@@ -515,11 +521,12 @@ def main() -> None:
     except QinlpError as error:
         typer.echo(f"qinlp: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo(
-            "qinlp: stopped; what was committed is kept, the same command goes on from there", err=True
-        )
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == _STOPPED:
+            typer.echo(
+                "qinlp: stopped; what was committed is kept, the same command goes on from there", err=True
+            )
+        raise
     except OSError as error:
         typer.echo(
             f"qinlp: {error.filename or ''}: {error.strerror or error}; nothing committed is lost", err=True

@@ -118,8 +118,9 @@ class SentenceTransformerEncoder:
                     model_kwargs={"dtype": torch.bfloat16 if self.precision == "bfloat16" else torch.float32},
                 )  # fmt: skip
             except Exception as error:  # transformers, safetensors and torch each have their own
+                why = (str(error) or type(error).__name__).splitlines()[0]
                 raise ModelError(
-                    f"{self.folder}: no encoder could be loaded ({(str(error) or type(error).__name__).splitlines()[0]}); "
+                    f"{self.folder}: no encoder could be loaded ({why}); "
                     "give a sentence-transformers folder, or a name that your hub knows"
                 ) from error
             self._loaded["model"] = model.eval()

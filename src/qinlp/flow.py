@@ -25,6 +25,7 @@ def load(name: str) -> Any:
     """Return a shipped flow by its file's name: ingest, code, train, nightly."""
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "300")  # a slow or busy machine
     if _PACKAGE not in sys.modules:
         folder = shipped.folder("flows")
         spec = importlib.util.spec_from_file_location(

@@ -7,6 +7,8 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +78,7 @@ def write(rows: pa.Table, form: str, to: Path | None = None) -> None:
             writer.writerow(rows.column_names)
             writer.writerows([_plain(v) for v in row.values()] for row in rows.to_pylist())
         elif form == "json":
-            json.dump(rows.to_pylist(), out, ensure_ascii=False, indent=1, default=_jsonable)
+            json.dump(_jsonable(rows.to_pylist()), out, ensure_ascii=False, indent=1)
             out.write("\n")
         else:
             out.write("| " + " | ".join(rows.column_names) + " |\n")
@@ -112,6 +114,17 @@ def _parquet(rows: pa.Table, to: Path | None) -> None:
 
 
 def _jsonable(value: Any) -> Any:
+    """Return a value as JSON has it: no NaN, no infinity, a decimal as a number, the rest as text."""
+    if isinstance(value, dict):
+        return {str(key): _jsonable(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(v) for v in value]
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if value is None or isinstance(value, str | int):
+        return value
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
@@ -121,7 +134,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, list | dict):
         if isinstance(value, list) and all(isinstance(v, str) for v in value):
             return "; ".join(value)
-        return json.dumps(value, ensure_ascii=False, default=_jsonable)
+        return json.dumps(_jsonable(value), ensure_ascii=False)
     return value.hex() if isinstance(value, bytes) else str(value)
 
 

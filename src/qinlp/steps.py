@@ -6,6 +6,7 @@ the note that it is done, so a step that was killed at any moment is simply run 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,13 +14,13 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from qinlp import __version__, sources
 from qinlp.codebook import Codebook
 from qinlp.codebook import find as find_codebook
 from qinlp.config import Config
-from qinlp.errors import SourceError
+from qinlp.errors import SourceError, StoreError
 from qinlp.passages import Segmentation, segment
 from qinlp.records import Document, Labelled, Rejected
 from qinlp.store import Store, append, pending
@@ -61,10 +62,21 @@ class _Run:
         append.start_run(con, self.id, self.kind, self.started, __version__, self.settings)
         self.wrote = True
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is not None and self.wrote:
+            with contextlib.suppress(StoreError):
+                self._end("failed", {"error": str(error) or type(error).__name__})
+
     def finish(self, counts: Mapping[str, Any]) -> None:
         if self.wrote:
-            with self.store.write() as con:
-                append.finish_run(con, self.id, datetime.now(UTC), "completed", counts)
+            self._end("completed", counts)
+
+    def _end(self, status: str, counts: Mapping[str, Any]) -> None:
+        with self.store.write() as con:
+            append.finish_run(con, self.id, datetime.now(UTC), status, counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +93,13 @@ class Ingested:
     refused: tuple[str, ...] = ()
     """Whole files that could not be read, one line each."""
 
+    def __add__(self, other: Ingested) -> Ingested:
+        """Return both together."""
+        return Ingested(
+            self.files + other.files, self.unchanged + other.unchanged, self.records + other.records,
+            self.arrived + other.arrived, self.quarantined + other.quarantined, self.refused + other.refused,
+        )  # fmt: skip
+
 
 def ingest(config: Config, paths: Sequence[Path], watch: Watch = unwatched) -> Ingested:
     """Read files and folders into documents and passages.
@@ -95,55 +114,54 @@ def ingest(config: Config, paths: Sequence[Path], watch: Watch = unwatched) -> I
     options = Segmentation(turn_words=config.passages.turn_words)
     files = sources.files_in(paths)
     known, quarantined = _known(store)
-    run = _Run(store, "ingest", {"paths": [str(p) for p in paths], "passages": asdict(options)})
     total = Ingested()
-    for number, path in enumerate(files):
-        watch("reading", number, len(files))
-        place = _place(path, config.folder)
-        digest = _sha256(path)
-        if (place, digest) in known:
-            total = replace(total, unchanged=total.unchanged + 1)
-            continue
-        records = bad = 0
-        met: set[tuple[str, str]] = set()
-        try:
-            for batch in _batches(sources.read(path), DOCUMENTS_A_BATCH):
-                documents = [
-                    (d, segment(d, options))
-                    for d in (replace(b, source=place) for b in batch if isinstance(b, Document))
-                ]
-                rejected = [replace(b, source=place) for b in batch if isinstance(b, Rejected)]
-                with store.write() as con:
-                    run.begin(con)
-                    arrived = append.add_documents(con, run.id, documents, met)
-                    new = append.add_rejected(con, run.id, datetime.now(UTC), rejected)
-                records, bad = records + len(documents), bad + len(rejected)
-                total = replace(
-                    total, records=total.records + len(documents), arrived=total.arrived + arrived,
-                    quarantined=total.quarantined + new,
-                )  # fmt: skip
-                watch("reading", number, len(files))
-        except SourceError as error:
-            total = replace(total, refused=(*total.refused, str(error)))
-            whole = Rejected(place, "", str(error), _head(path))
-            if append.quarantine_id(whole) not in quarantined:
-                with store.write() as con:
-                    run.begin(con)
-                    new = append.add_rejected(con, run.id, datetime.now(UTC), [whole])
-                total = replace(total, quarantined=total.quarantined + new)
-            continue
-        with store.write() as con:
-            run.begin(con)
-            append.file_read(con, run.id, place, digest, __version__, records, bad)
-        total = replace(total, files=total.files + 1)
-    watch("reading", len(files), len(files))
-    run.finish(
-        {
-            "files": total.files, "unchanged": total.unchanged, "records": total.records,
-            **asdict(total.arrived), "quarantined": total.quarantined,
-        }
-    )  # fmt: skip
+    with _Run(store, "ingest", {"paths": [str(p) for p in paths], "passages": asdict(options)}) as run:
+        for number, path in enumerate(files):
+            watch("reading", number, len(files))
+            place, digest = _place(path, config.folder), _sha256(path)
+            if (place, digest) in known:
+                total += Ingested(unchanged=1)
+                continue
+            try:
+                total += _read_file(run, path, place, digest, options)
+            except SourceError as error:
+                reason = str(error)
+                whole = Rejected(place, "", reason.replace(str(path), place), _head(path))
+                new = 0
+                if append.quarantine_id(whole) not in quarantined:
+                    with store.write() as con:
+                        run.begin(con)
+                        new = append.add_rejected(con, run.id, datetime.now(UTC), [whole])
+                total += Ingested(quarantined=new, refused=(reason,))
+        watch("reading", len(files), len(files))
+        counts = {key: n for key, n in asdict(total).items() if isinstance(n, int)}
+        run.finish({**counts, **asdict(total.arrived)})
     return total
+
+
+def _read_file(run: _Run, path: Path, place: str, digest: str, options: Segmentation) -> Ingested:
+    """Append a file's records in batches; with the last one goes the note that the file is read."""
+    total = Ingested(files=1)
+    met: set[tuple[str, str]] = set()
+    bad = 0
+    records = sources.read(path)
+    batch = list(islice(records, DOCUMENTS_A_BATCH))
+    while True:
+        following = list(islice(records, DOCUMENTS_A_BATCH))
+        documents = [replace(d, source=place) for d in batch if isinstance(d, Document)]
+        cut = [(d, segment(d, options)) for d in documents]
+        rejected = [replace(r, source=place) for r in batch if isinstance(r, Rejected)]
+        with run.store.write() as con:
+            run.begin(con)
+            arrived = append.add_documents(con, run.id, cut, met)
+            new = append.add_rejected(con, run.id, datetime.now(UTC), rejected)
+            bad += len(rejected)
+            total += Ingested(records=len(documents), arrived=arrived, quarantined=new)
+            if not following:
+                append.file_read(con, run.id, place, digest, __version__, total.records, bad)
+        if not following:
+            return total
+        batch = following
 
 
 def _known(store: Store) -> tuple[set[tuple[str, str]], set[str]]:
@@ -212,34 +230,34 @@ def code(config: Config, watch: Watch = unwatched) -> Coded:
         "encoder": model.encoder.fingerprint,
         "options": asdict(config.coding),
     }
-    run = _Run(store, "code", settings)
-    vectors = _encode(store, run, model, interviewer=interviewer, watch=watch)
-    touched: set[str] = set()
-    codings = 0
-    for book in books:
-        name = coders[book.id]
-        with store.read() as con:
-            todo = pending.uncoded(con, name, book.id, book.hash, interviewer=interviewer)
-        coder = model.coder(book) if todo else None
-        for start in range(0, len(todo), PASSAGES_A_BATCH):
-            watch(f"coding with {book.id}", start, len(todo))
-            ids = todo[start : start + PASSAGES_A_BATCH]
+    with _Run(store, "code", settings) as run:
+        vectors = _encode(store, run, model, interviewer=interviewer, watch=watch)
+        touched: set[str] = set()
+        codings = 0
+        for book in books:
+            name = coders[book.id]
             with store.read() as con:
-                ids, batch = pending.vectors(con, model.encoder.fingerprint, ids)
-            if not ids:  # all of them came in since the encoding: the next run's
-                continue
-            assert coder is not None  # noqa: S101
-            rows = _code_batch(book, coder, ids, batch, config.coding.keep_from)
-            with store.write() as con:
-                run.begin(con)
-                append.add_codebook(con, run.id, book)
-                append.add_thresholds(con, _thresholds(name, coder))
-                codings += append.add_codings(con, run.id, name, book, ids, rows)
-            touched.update(ids)
-        if todo:
-            watch(f"coding with {book.id}", len(todo), len(todo))
-    about = model.encoder.about if vectors else ""
-    run.finish({"vectors": vectors, "passages": len(touched), "codings": codings, "encoder": about})
+                todo = pending.uncoded(con, name, book.id, book.hash, interviewer=interviewer)
+            coder = model.coder(book) if todo else None
+            for start in range(0, len(todo), PASSAGES_A_BATCH):
+                watch(f"coding with {book.id}", start, len(todo))
+                ids = todo[start : start + PASSAGES_A_BATCH]
+                with store.read() as con:
+                    ids, batch = pending.vectors(con, model.encoder.fingerprint, ids)
+                if not ids:  # all of them came in since the encoding: the next run's
+                    continue
+                assert coder is not None  # noqa: S101
+                rows = _code_batch(book, coder, ids, batch, config.coding.keep_from)
+                with store.write() as con:
+                    run.begin(con)
+                    append.add_codebook(con, run.id, book)
+                    append.add_thresholds(con, _thresholds(name, coder))
+                    codings += append.add_codings(con, run.id, name, book, ids, rows)
+                touched.update(ids)
+            if todo:
+                watch(f"coding with {book.id}", len(todo), len(todo))
+        about = model.encoder.about if vectors else ""
+        run.finish({"vectors": vectors, "passages": len(touched), "codings": codings, "encoder": about})
     return Coded(vectors, len(touched), codings, about)
 
 
@@ -315,7 +333,7 @@ def predict(model: Model, rows: Sequence[Labelled]) -> Iterator[dict[str, Any]]:
     """
     from qinlp.coding.model import decide, rolled_up
 
-    books = {name: find_codebook(name) for name in model.trained}
+    books = {name: model.codebook(name) for name in model.trained}
     coders = {name: model.coder(book) for name, book in books.items()}
     for batch in _batches(rows, INPUTS_A_BATCH):
         vectors = model.encoder.encode([r.text for r in batch])

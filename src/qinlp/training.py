@@ -43,6 +43,7 @@ def train(
     encoder: str = "base",
     tune: bool = False,
     notes: Sequence[str] = (),
+    codebooks: Sequence[Path] = (),
     watch: Watch = unwatched,
 ) -> Path:
     """Train heads for every codebook that the labels name, and write `to/name`.
@@ -55,6 +56,8 @@ def train(
         tune: whether the encoder is tuned on the passages too; it is then tuned once for each
             fold besides, so that the scores and the calibration stay honest.
         notes: what the card should say about the data and who labelled them.
+        codebooks: folders of codebooks besides the shipped ones; what is used of them is copied
+            into the model, which then stands alone.
         watch: told how it is getting on.
 
     Raises:
@@ -64,19 +67,46 @@ def train(
     """
     files = list(labelled) or own_data()
     rows = [row for path in files for row in evaluation.read_labelled(path)]
-    books = _codebooks(rows, files)
-    texts = [r.text for r in rows]
-    groups = [r.group for r in rows]
-    cells = {book.id: _cells(book, rows) for book in books}
     reader = encoder_named(encoder)
     folded = None
     if tune:
-        present, counted = (np.concatenate([c[i] for c in cells.values()], axis=1) for i in (0, 1))
+        cells = [_cells(book, rows) for book in _codebooks(rows, codebooks)]
+        present, counted = (np.concatenate([cell[i] for cell in cells], axis=1) for i in (0, 1))
         used = (present & counted).any(0)
+        texts = [r.text for r in rows]
         tuner = _Tuner(_folder_of(reader, encoder), texts, present[:, used], counted[:, used], watch)
-        folded = tuner.folds(heads.folds(groups, FOLDS))
+        folded = tuner.folds(heads.folds([r.group for r in rows], FOLDS))
         reader = SentenceTransformerEncoder(str(tuner.tune(np.arange(len(rows)), to / name / "encoder")))
-    vectors = reader.encode(texts)
+    facts = {
+        "encoder": "encoder" if tune else encoder,
+        "tuned_from": encoder if tune else "",
+        "recipe": asdict(Recipe()) if tune else {},
+        "data": [f"{path.name}: {n} passages" for path, n in _sizes(files)],
+        "notes": list(notes),
+    }
+    return fit(rows, reader, to / name, facts, folded, codebooks)
+
+
+def fit(
+    rows: Sequence[Labelled],
+    reader: Encoder,
+    folder: Path,
+    facts: Mapping[str, Any],
+    folded: Sequence[tuple[Any, NDArray[np.intp]]] | None = None,
+    codebooks: Sequence[Path] = (),
+) -> Path:
+    """Fit heads to an encoder's vectors of labelled passages and write the model folder.
+
+    `folded` are the vectors of encoders tuned without each fold (see `heads.train`), where the
+    encoder was tuned on these passages; `facts` go on the card.
+
+    Raises:
+        ModelError: no code has enough passages.
+    """
+    books = _codebooks(rows, codebooks)
+    groups = [r.group for r in rows]
+    cells = {book.id: _cells(book, rows) for book in books}
+    vectors = reader.encode([r.text for r in rows])
     trained = [
         heads.train(
             book.id, book.hash, [c.id for c in book.codes], vectors, *cells[book.id], groups,
@@ -86,20 +116,16 @@ def train(
     ]  # fmt: skip
     if not any(t.heads.codes for t in trained):
         raise ModelError(
-            f"no code has {heads.FEWEST} labelled passages in {', '.join(map(str, files))}; label more, or code "
-            "with the codebook's definitions alone, which needs no training"
+            f"no code has {heads.FEWEST} labelled passages; label more, or code with the codebook's "
+            "definitions alone, which needs no training"
         )
     cold = coldstart.calibrate([_likeness(book, reader, vectors, *cells[book.id]) for book in books])
-    facts: dict[str, Any] = {
-        "name": name,
+    whole: dict[str, Any] = {
+        "name": folder.name,
         "qinlp": __version__,
         "made": datetime.now(UTC).date().isoformat(),
-        "encoder": "encoder" if tune else encoder,
         "encoder_fingerprint": reader.fingerprint,
-        "tuned_from": encoder if tune else "",
-        "recipe": asdict(Recipe()) if tune else {},
-        "data": [f"{path.name}: {n} passages" for path, n in _sizes(files)],
-        "notes": list(notes),
+        **facts,
         "kinds": dict(Counter(r.kind for r in rows)),
         "documents": len(set(groups)),
         "cold_start": asdict(cold),
@@ -107,11 +133,12 @@ def train(
             evaluation.summary(*_out_of_fold(t, book, rows)) for t, book in zip(trained, books, strict=True)
         ],
     }
-    save(to / name, [t.heads for t in trained], cold, facts, card.page(facts))
-    return to / name
+    save(folder, [t.heads for t in trained], cold, whole, card.page(whole), books)
+    return folder
 
 
 FOLDS = 4
+"""The encoder is tuned so many times more, for honest scores."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +169,9 @@ class _Tuner:
 def _folder_of(encoder: Encoder, name: str) -> Path:
     folder = Path(getattr(encoder, "folder", ""))
     if not folder.is_dir():
-        raise ModelError(f"{name}: only an encoder in a folder can be tuned; download it first, give its folder")
+        raise ModelError(
+            f"{name}: only an encoder in a folder can be tuned; download it first, give its folder"
+        )
     return folder
 
 
@@ -164,7 +193,7 @@ def evaluate(model: Model, rows: Sequence[Labelled]) -> dict[str, evaluation.Jud
     vectors = model.encoder.encode([r.text for r in rows])
     found: dict[str, evaluation.Judged] = {}
     for name in model.trained:
-        book = find_codebook(name)
+        book = model.codebook(name)
         coder = model.coder(book)
         probabilities = rolled_up(book, coder.codes, coder.probabilities(vectors))
         decisions = decide(book, coder, probabilities)
@@ -184,15 +213,15 @@ def _sizes(files: Sequence[Path]) -> list[tuple[Path, int]]:
     return [(path, len(evaluation.read_labelled(path))) for path in files]
 
 
-def _codebooks(rows: Sequence[Labelled], files: Sequence[Path]) -> list[Codebook]:
+def _codebooks(rows: Sequence[Labelled], folders: Sequence[Path]) -> list[Codebook]:
     labels = sorted({label for row in rows for label in row.labels | row.disputed})
     if not labels:
-        raise SourceError(f"{', '.join(map(str, files))}: no labels in it; give passages with labels")
+        raise SourceError("no passage has a label; give a JSONL file with labels")
     books: dict[str, Codebook] = {}
     for label in labels:
         book, _, code = label.partition("/")
         if book not in books:
-            books[book] = find_codebook(book)
+            books[book] = find_codebook(book, folders)
         books[book].code(code)
     return list(books.values())
 

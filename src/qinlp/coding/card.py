@@ -48,7 +48,7 @@ def page(card: Mapping[str, Any]) -> str:
 
 def _tables(found: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = [
-        "| codebook | level | text | passages | documents | macro-F1 | micro-F1 | mean AP | calibration error |",
+        "| codebook | level | text | passages | documents | macro-F1 | micro-F1 | mean AP | ECE |",
         "|---|---|---|---:|---:|---|---|---:|---:|",
     ]
     for one in found:
@@ -56,7 +56,8 @@ def _tables(found: Sequence[Mapping[str, Any]]) -> list[str]:
             for kind, s in kinds.items():
                 if s["codes"]:
                     lines.append(
-                        f"| {one['codebook']} | {s['codes']} {level} | {kind} | {s['passages']} | {s['documents']} "
+                        f"| {one['codebook']} | {s['codes']} {level} | {kind} | {s['passages']} "
+                        f"| {s['documents']} "
                         f"| {_interval(s['macro_f1'])} | {_interval(s['micro_f1'])} "
                         f"| {s['mean_average_precision']:.2f} | {s['calibration_error']:.3f} |"
                     )

@@ -149,24 +149,31 @@ class Judged:
     def take(self, rows: NDArray[np.intp], codes: Flags | None = None) -> Judged:
         """Return a part of the passages, and of the codes."""
         keep = np.ones(len(self.codes), bool) if codes is None else codes
-        arrays = (self.probabilities, self.decisions, self.present, self.counted)
+        part = np.ix_(rows, np.flatnonzero(keep))
         return Judged(
             self.codebook,
             tuple(code for code, k in zip(self.codes, keep, strict=True) if k),
             self.assignable[keep],
-            *(array[rows][:, keep] for array in arrays),
+            self.probabilities[part],
+            self.decisions[part],
+            self.present[part],
+            self.counted[part],
         )
 
 
 def judge(
-    codebook: Codebook, codes: Sequence[str], probabilities: Floats, decisions: Flags, rows: Sequence[Labelled]
+    codebook: Codebook,
+    codes: Sequence[str],
+    probabilities: Floats,
+    decisions: Flags,
+    rows: Sequence[Labelled],
 ) -> Judged:
     """Put a coder's answers beside the labels, for the codes that it knows and that the labels hold."""
     present, counted = matrix(rows, codebook.id, codes, {c.id: c.parent for c in codebook.codes})
     assignable = np.array([codebook.code(code).assignable for code in codes])
     every = np.arange(len(rows))
     whole = Judged(codebook.id, tuple(codes), assignable, probabilities, decisions, present, counted)
-    return whole.take(every, (present & counted).any(0))
+    return whole.take(every, np.asarray((present & counted).any(0)))
 
 
 def summary(judged: Judged, rows: Sequence[Labelled], *, resamples: int = 500) -> dict[str, Any]:
@@ -194,7 +201,7 @@ def summary(judged: Judged, rows: Sequence[Labelled], *, resamples: int = 500) -
 
 
 def _scores(judged: Judged, rows: Sequence[Labelled], resamples: int) -> dict[str, Any]:
-    j = judged.take(np.arange(len(rows)), (judged.present & judged.counted).any(0))
+    j = judged.take(np.arange(len(rows)), np.asarray((judged.present & judged.counted).any(0)))
     groups = [row.group for row in rows]
     found: dict[str, Any] = {"passages": len(rows), "documents": len(set(groups)), "codes": len(j.codes)}
     if not j.codes:
@@ -216,7 +223,9 @@ def _scores(judged: Judged, rows: Sequence[Labelled], resamples: int) -> dict[st
     return found
 
 
-def compare(one: Judged, other: Judged, rows: Sequence[Labelled], *, resamples: int = 2000) -> dict[str, float]:
+def compare(
+    one: Judged, other: Judged, rows: Sequence[Labelled], *, resamples: int = 2000
+) -> dict[str, float]:
     """Return how much better `one` is than `other` in macro-F1 of the assignable codes both know.
 
     A paired bootstrap over documents (Efron & Tibshirani 1993, ch. 16): the difference, its 95%
@@ -239,7 +248,9 @@ def compare(one: Judged, other: Judged, rows: Sequence[Labelled], *, resamples: 
 
     drawn = np.array(
         [
-            difference(np.concatenate([members[i] for i in generator.integers(0, len(members), len(members))]))
+            difference(
+                np.concatenate([members[i] for i in generator.integers(0, len(members), len(members))])
+            )
             for _ in range(resamples)
         ]
     )

@@ -60,7 +60,7 @@ class Heads:
 def fit(
     vectors: Floats, present: Flags, counted: Flags, *, strength: float = 1.0
 ) -> tuple[Floats, Floats, list[Any]]:
-    """Fit one balanced logistic regression a code.
+    """Fit one logistic regression a code.
 
     Args:
         vectors: shape (passages, dimension).
@@ -80,7 +80,7 @@ def fit(
         use = counted[:, code]
         estimator: Any = None
         if present[use, code].any() and not present[use, code].all():
-            estimator = LogisticRegression(C=strength, class_weight="balanced", max_iter=400)
+            estimator = LogisticRegression(C=strength, max_iter=400)
             estimator.fit(vectors[use], present[use, code])
             weights[:, code], bias[code] = estimator.coef_[0], estimator.intercept_[0]
         estimators.append(estimator)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 
 from qinlp import shipped
+from qinlp.codebook import find as find_codebook
 from qinlp.coding.coldstart import ColdStart, Similarity
 from qinlp.coding.heads import Heads
 from qinlp.embeddings import Encoder, SentenceTransformerEncoder, base_folder
@@ -89,6 +91,10 @@ class Model:
     def trained(self) -> Mapping[str, Path]:
         """The files of the trained heads by codebook id."""
         return {path.stem: path for path in sorted((self.folder / "heads").glob("*.skops"))}
+
+    def codebook(self, name: str) -> Codebook:
+        """Return a codebook that it has heads for, its own copy before the shipped one."""
+        return find_codebook(name, [self.folder / "codebooks"])
 
     def coder(self, codebook: Codebook) -> Coder:
         """Return the trained heads of a codebook, or a cold start from its definitions.
@@ -197,15 +203,27 @@ def encoder_named(name: str) -> Encoder:
 
 
 def save(
-    folder: Path, heads: Sequence[Heads], cold: Similarity, card: Mapping[str, Any], page: str
+    folder: Path,
+    heads: Sequence[Heads],
+    cold: Similarity,
+    card: Mapping[str, Any],
+    page: str,
+    codebooks: Sequence[Codebook] = (),
 ) -> None:
-    """Write a model folder; a half-written one is never found, since its card comes last."""
+    """Write a model folder, with those codebooks that are not qinlp's own.
+
+    A half-written one is never found, since its card comes last.
+    """
     from skops.io import dump
 
     (folder / "heads").mkdir(parents=True, exist_ok=True)
     (folder / "card.json").unlink(missing_ok=True)
     for old in (folder / "heads").glob("*.skops"):
         old.unlink()
+    for book in codebooks:
+        if not Path(book.path).resolve().is_relative_to(shipped.folder("data/codebooks").resolve()):
+            (folder / "codebooks").mkdir(exist_ok=True)
+            shutil.copy(book.path, folder / "codebooks")
     for one in heads:
         dump(one.as_dict(), folder / "heads" / f"{one.codebook}.skops")
     (folder / "cold.json").write_text(json.dumps(asdict(cold), indent=2) + "\n", "utf-8")

@@ -100,7 +100,7 @@ def tune(
                 scores.float(), truth[batch], weight=mask[batch], reduction="none"
             )
             optimiser.zero_grad(set_to_none=True)
-            loss.sum(1).mean().backward()
+            loss.sum(1).mean().backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(tuned, 1.0)
             optimiser.step()
             step += 1
@@ -147,7 +147,7 @@ def _rates(network: nn.Module, layers: int, how: Recipe) -> list[dict[str, Any]]
     groups: dict[tuple[float, float], list[Any]] = {}
     for name, parameter in network.named_parameters():
         if ".embeddings." in name or ".pooler." in name:
-            parameter.requires_grad_(requires_grad=False)
+            parameter.requires_grad = False
             continue
         rate = how.output_rate
         if not name.startswith("outputs."):
@@ -187,7 +187,7 @@ def _padded(sequences: Sequence[list[int]], pad: int) -> tuple[Tensor, Tensor]:
 def _save(encoder: Any, tokenizer: Any, out: Path) -> None:
     from safetensors.torch import load_file, save_file
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.models import Pooling, Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 
     shutil.rmtree(out, ignore_errors=True)
     plain = out / "plain"

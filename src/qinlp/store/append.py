@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 def start_run(
     con: DuckDBPyConnection, run_id: str, kind: str, at: datetime, version: str, settings: Mapping[str, Any]
 ) -> None:
-    """Record that a run began, once."""
+    """Record that a run began, once; one of its kind that never ended was interrupted."""
+    con.execute(
+        "UPDATE runs SET status = 'interrupted' WHERE kind = ? AND status = 'running' AND run_id <> ?",
+        [kind, run_id],
+    )
     con.execute(
         "INSERT INTO runs VALUES (?, ?, ?, NULL, 'running', ?, ?, '{}') ON CONFLICT DO NOTHING",
         [run_id, kind, at, version, json.dumps(dict(settings), ensure_ascii=False)],

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,9 +65,12 @@ class Store:
         A new file, or one of an older qinlp, is migrated first.
 
         Raises:
-            StoreError: the folder is missing, the file is no DuckDB database or that of a newer qinlp.
+            StoreError: the folder is missing, the file is no DuckDB database or that of a newer qinlp,
+                or there is no room for more.
             StoreBusy: others held it for longer than `wait`.
         """
+        import duckdb
+
         from qinlp.store.migrate import migrate
 
         with _turns[self.path.resolve()]:
@@ -75,12 +78,19 @@ class Store:
             try:
                 migrate(con)
                 con.execute("BEGIN")
-                try:
-                    yield con
-                except BaseException:
-                    con.execute("ROLLBACK")
-                    raise
+                yield con
                 con.execute("COMMIT")
+            except BaseException as error:
+                with suppress(duckdb.Error):  # DuckDB may have rolled back already
+                    con.execute("ROLLBACK")
+                if not isinstance(
+                    error, duckdb.IOException | duckdb.FatalException | duckdb.TransactionException
+                ):
+                    raise
+                raise StoreError(
+                    f"{self.path}: cannot be written ({' '.join(str(error).split())}); make room on the disk "
+                    "and run again, what was committed before is kept"
+                ) from None
             finally:
                 con.close()
 

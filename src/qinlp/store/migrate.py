@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from qinlp.errors import StoreError
+from qinlp.store.dictionary import dictionary
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -58,6 +59,10 @@ def migrate(con: DuckDBPyConnection) -> list[int]:
         for number, name, sql in missing:
             con.execute(sql)
             con.execute("INSERT INTO schema_migrations(number, name) VALUES (?, ?)", [number, name])
+        for relation in dictionary(con):  # a view's column means what its table's column means
+            for column in relation.columns if relation.kind == "view" else ():
+                meaning = column.meaning.replace("'", "''")
+                con.execute(f"COMMENT ON COLUMN {relation.name}.\"{column.name}\" IS '{meaning}'")
         con.execute("COMMIT")
     except BaseException:
         con.execute("ROLLBACK")

@@ -15,7 +15,7 @@ COMMENT ON COLUMN runs.run_id IS 'Start time in UTC and four random digits, so t
 COMMENT ON COLUMN runs.kind IS 'ingest or code.';
 COMMENT ON COLUMN runs.started_at IS 'When the run began.';
 COMMENT ON COLUMN runs.finished_at IS 'When it ended; empty while it runs or after it was killed.';
-COMMENT ON COLUMN runs.status IS 'running, completed or failed.';
+COMMENT ON COLUMN runs.status IS 'running, completed, failed (counts say why) or interrupted (killed; the next run went on from there).';
 COMMENT ON COLUMN runs.version IS 'The version of qinlp.';
 COMMENT ON COLUMN runs.settings IS 'What the run was told: paths, model, codebooks, encoder, options.';
 COMMENT ON COLUMN runs.counts IS 'What the run did: documents, passages, codings, quarantined ...';
