@@ -32,7 +32,7 @@ DO  - 10.5555/hands
 AB  - Local champions reminded their colleagues and this made the change easier. Lack of funding was the \
 main barrier to keeping it up.
 ER  - 
-"""
+"""  # noqa: W291 - RIS ends its lines so
 
 TRANSCRIPT = """\
 Interviewer: How did the programme start on your ward?
@@ -110,25 +110,24 @@ def store(tmp_path):
     return Store(tmp_path / "store.duckdb", wait=5)
 
 
+def environment(model_folder, home):
+    """Return the variables of a process of its own: the model without torch, a Prefect of its own."""
+    own = {fake.FOLDER: str(model_folder), "PREFECT_HOME": str(home / "prefect"), "COLUMNS": "80"}
+    return {k: v for k, v in os.environ.items() if k not in {"QINLP_PROJECT", "PYTHONWARNINGS"}} | own
+
+
 @pytest.fixture
 def qinlp(model_folder, tmp_path):
     """Return a function that runs the command line in its own process, with the model without torch."""
-    environment = {
-        **os.environ,
-        fake.FOLDER: str(model_folder),
-        "PREFECT_HOME": str(tmp_path / "prefect"),
-        "COLUMNS": "80",
-    }
-    for name in ("QINLP_PROJECT", "PYTHONWARNINGS"):
-        environment.pop(name, None)
+    own = environment(model_folder, tmp_path)
 
     def run(*words, **more):
         return subprocess.run(
             [sys.executable, str(ROOT / "tests" / "fake.py"), *map(str, words)],
-            capture_output=True, text=True, check=False, env=environment | more.pop("env", {}), **more,
+            capture_output=True, text=True, check=False, env=own, **more,
         )  # fmt: skip
 
-    run.environment = environment
+    run.environment = own
     return run
 
 

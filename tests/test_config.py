@@ -84,7 +84,7 @@ def test_every_accepted_number_of_words_can_be_cut_by(read):
 
 
 def test_no_file_is_told_with_how_to_make_one(tmp_path):
-    with pytest.raises(ConfigError, match="no qinlp.toml here; make a project with `qinlp --project"):
+    with pytest.raises(ConfigError, match=r"no qinlp\.toml here; make a project with `qinlp --project"):
         config.load(tmp_path)
 
 

@@ -1,12 +1,15 @@
 """Killed at any moment, a step that is run again ends where an undisturbed one does."""
 
 import random
+import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+import conftest
 import fake
 from qinlp.store import Store
 
@@ -40,7 +43,8 @@ def contents(path):
     """Return what the database holds: every table's rows by what names them, repetitions included."""
     with Store(path).read() as con:
         return {
-            table: sorted(con.execute(f"SELECT {names} FROM {table}").fetchall()) for table, names in NAMES.items()
+            table: sorted(con.execute(f"SELECT {names} FROM {table}").fetchall())
+            for table, names in NAMES.items()
         }
 
 
@@ -52,7 +56,20 @@ def orphans(path):
 def fill(folder):
     """Write 300 records into three files, some without title and abstract, some twice."""
     generator = random.Random(3)
-    things = "nurses doctors funding time training support mandate coach ward form barrier help".split()
+    things = [
+        "nurse",
+        "doctor",
+        "funding",
+        "time",
+        "training",
+        "support",
+        "mandate",
+        "coach",
+        "ward",
+        "form",
+        "barrier",
+        "help",
+    ]
     for file in range(3):
         out = []
         for n in range(100):
@@ -62,94 +79,85 @@ def fill(folder):
         (folder / f"{file}.ris").write_text("\n".join(out), "utf-8")
 
 
-def make(project, folder):
-    import shutil
-
-    copy = shutil.copytree(project, folder)
-    fill(copy / "documents")
-    return copy
-
-
 STAGES = ("ingest", "code")
 
 
-def start(qinlp, project, stage):
-    words = [stage, str(project / "documents")] if stage == "ingest" else [stage]
+def arguments(project, stage):
+    return [stage, str(project / "documents")] if stage == "ingest" else [stage]
+
+
+def start(environment, project, stage):
     return subprocess.Popen(
-        [sys.executable, fake.__file__, "--project", str(project), *words],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=qinlp.environment,
+        [sys.executable, fake.__file__, "--project", str(project), *arguments(project, stage)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
     )  # fmt: skip
 
 
-def first_write(path, process, since):
+def first_write(path, process):
     """Wait until the database's file changes: the step has begun to write."""
-    while process.poll() is None and (not path.exists() or path.stat().st_mtime_ns == since):
+    before = path.stat().st_mtime_ns if path.exists() else 0
+    while process.poll() is None and (not path.exists() or path.stat().st_mtime_ns == before):
         time.sleep(0.002)
 
 
-def test_a_run_killed_at_any_moment_ends_as_an_undisturbed_one(project, qinlp, tmp_path):
-    calm, killed = make(project, tmp_path / "calm"), make(project, tmp_path / "killed")
-    generator = random.Random(20)
-    took, kills = {}, 0
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory, model_folder):
+    """Return what an undisturbed run makes, and how long each stage wrote."""
+    project = conftest.write_project(tmp_path_factory.mktemp("calm") / "project")
+    fill(project / "documents")
+    took = {}
     for stage in STAGES:
-        database = calm / "qinlp.duckdb"
-        before = database.stat().st_mtime_ns if database.exists() else 0
-        process = start(qinlp, calm, stage)
-        first_write(database, process, before)
+        process = start(conftest.environment(model_folder, project.parent), project, stage)
+        first_write(project / "qinlp.duckdb", process)
         began = time.monotonic()
         assert process.communicate()[1] == ""
         took[stage] = time.monotonic() - began
+    return contents(project / "qinlp.duckdb"), took
+
+
+def test_a_run_killed_at_any_moment_ends_as_an_undisturbed_one(project, qinlp, calm):
+    whole, took = calm
+    fill(project / "documents")
+    database, generator, kills = project / "qinlp.duckdb", random.Random(20), 0
     for stage in STAGES:
-        for _ in range(3):
-            database = killed / "qinlp.duckdb"
-            before = database.stat().st_mtime_ns if database.exists() else 0
-            process = start(qinlp, killed, stage)
-            first_write(database, process, before)
-            time.sleep(generator.uniform(0, took[stage] * 0.8))
+        for _ in range(2):
+            process = start(qinlp.environment, project, stage)
+            first_write(database, process)
+            time.sleep(generator.uniform(0, took[stage] * 0.4))
             process.kill()
             process.communicate()
-            kills += process.returncode == -9
-        done = start(qinlp, killed, stage)
-        assert done.communicate()[1] == ""
-        assert done.returncode == 0
-    assert kills >= 3  # the others had come to their end before
-    assert contents(killed / "qinlp.duckdb") == contents(calm / "qinlp.duckdb")
-    assert orphans(killed / "qinlp.duckdb") == {}
+            kills += process.returncode == -signal.SIGKILL
+        process = start(qinlp.environment, project, stage)
+        assert process.communicate()[1] == ""
+        assert process.returncode == 0
+    assert kills >= 2  # the others came to their end before they were killed
+    assert contents(database) == whole
+    assert orphans(database) == {}
 
 
 LITTLE_DISK = """
 import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
-sys.path.insert(0, {tests!r})
-sys.argv[0] = "qinlp"
+resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+sys.path.insert(0, sys.argv.pop(1))
 import fake
 fake.main()
 """
 
 
-@pytest.mark.parametrize("stage", ["ingest", "code"])
-def test_a_disk_that_is_full_is_one_line_and_the_next_run_completes(project, qinlp, tmp_path, stage):
-    from pathlib import Path
-
-    folder = make(project, tmp_path / "full")
-    database = folder / "qinlp.duckdb"
-    if stage == "code":
-        assert qinlp("--project", folder, "ingest", folder / "documents").returncode == 0
-    words = ["ingest", folder / "documents"] if stage == "ingest" else ["code"]
-    size = 60_000
-    code = LITTLE_DISK.format(size=size, tests=str(Path(__file__).parent))
-    done = subprocess.run(
-        [sys.executable, "-c", code, "--project", str(folder), *map(str, words)],
-        capture_output=True, text=True, check=False, env=qinlp.environment,
-    )  # fmt: skip
-    assert done.returncode == 2, done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
-    assert str(database) in done.stderr
-    again = qinlp("--project", folder, *words)
-    assert (again.returncode, again.stderr) == (0, "")
-    calm = make(project, tmp_path / "calm")
-    qinlp("--project", calm, "ingest", calm / "documents")
-    if stage == "code":
-        qinlp("--project", calm, "code")
-    assert contents(database) == contents(calm / "qinlp.duckdb")
+def test_a_disk_that_is_full_is_one_line_and_the_next_run_completes(project, qinlp, calm):
+    fill(project / "documents")
+    database = project / "qinlp.duckdb"
+    for stage in STAGES:
+        words = ["--project", str(project), *arguments(project, stage)]
+        done = subprocess.run(
+            [sys.executable, "-c", LITTLE_DISK, str(Path(fake.__file__).parent), *words],
+            capture_output=True, text=True, check=False, env=qinlp.environment,
+        )  # fmt: skip
+        assert done.returncode == 2, done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+        assert f"{database}: cannot be written" in done.stderr
+        assert "make room" in done.stderr
+        again = qinlp(*words)
+        assert (again.returncode, again.stderr) == (0, "")
+    assert contents(database) == calm[0]
     assert orphans(database) == {}

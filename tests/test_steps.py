@@ -237,7 +237,8 @@ def test_every_passage_of_the_sample_is_its_span_in_code_points(sample):
     settings, _ = sample
     found = rows(
         settings,
-        'SELECT d.text, p."start", p."end", p.text FROM passages p JOIN documents d USING (document_id, text_hash)',
+        'SELECT d.text, p."start", p."end", p.text FROM passages p '
+        "JOIN documents d USING (document_id, text_hash)",
     )
     assert len(found) == rows(settings, "SELECT count(*) FROM passages")[0][0] > 200
     assert [p for text, start, end, p in found if text[start:end] != p] == []
@@ -247,7 +248,8 @@ def test_code_points_are_no_bytes_and_no_utf_16(settings):
     ingest(settings)
     found = rows(
         settings,
-        'SELECT d.text, p."start", p."end", p.text FROM passages p JOIN documents d USING (document_id, text_hash) '
+        'SELECT d.text, p."start", p."end", p.text FROM passages p '
+        "JOIN documents d USING (document_id, text_hash) "
         "WHERE p.text LIKE '%laugh%' OR p.text LIKE '%l\u00e3ugh%'",
     )
     text, start, end, passage = found[0]

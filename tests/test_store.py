@@ -84,10 +84,23 @@ def test_a_newer_schema_is_refused(store):
     with store.write() as con:
         con.execute("INSERT INTO schema_migrations(number, name) VALUES (99, 'later')")
     with (
-        pytest.raises(StoreError, match="schema 99, this qinlp knows .*; install the newer qinlp"),
+        pytest.raises(StoreError, match=r"schema 99, this qinlp knows .*; install the newer qinlp"),
         store.write(),
     ):
         pass
+
+
+def test_reading_a_newer_schema_is_refused(store):
+    with store.write() as con:
+        con.execute("INSERT INTO schema_migrations(number, name) VALUES (99, 'later')")
+    with pytest.raises(StoreError, match="schema 99"), store.read():
+        pass
+
+
+def test_a_file_that_a_first_run_left_empty_can_be_read(store):
+    duckdb.connect(store.path).close()
+    with store.read() as con:
+        assert rows(con, "SELECT count(*) FROM documents") == [(0,)]
 
 
 def test_every_table_view_and_column_says_what_it_is(con):
@@ -447,7 +460,7 @@ def test_a_missing_folder_is_told(tmp_path):
 
 
 def test_a_transaction_that_fails_leaves_nothing(store):
-    with pytest.raises(RuntimeError), store.write() as con:
+    with pytest.raises(RuntimeError), store.write() as con:  # noqa: PT012 - what fails is the block
         append.start_run(con, "r1", "ingest", NOW, "0", {})
         raise RuntimeError
     with store.read() as con:

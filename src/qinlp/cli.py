@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -204,16 +205,25 @@ def _status(config: Config) -> None:
         counts = {r["what"]: r["n"] for r in questions.ask(con, questions.find("overview"), {}).to_pylist()}
         constructs = questions.ask(con, questions.find("constructs"), {"limit": "6"}).to_pylist()
     at = "" if config.folder.resolve() == Path.cwd() else f" --project {config.folder}"
+    at = _as_called() + at
     show.summary(
         {k: v for k, v in counts.items() if v or k in {"documents", "passages"}},
         constructs,
         config.database_path,
         [
-            (f"qinlp{at} ask barriers", "what hinders, by construct"),
-            (f"qinlp{at} ask quotes --code inr.resources", "quotes for a code"),
-            (f'qinlp{at} sql "FROM coded_passages LIMIT 5"', "any SQL"),
+            (f"{at} ask barriers", "what hinders, by construct"),
+            (f"{at} ask quotes --code inr.resources", "quotes for a code"),
+            (f'{at} sql "FROM coded_passages LIMIT 5"', "any SQL"),
         ],
     )
+
+
+def _as_called() -> str:
+    """Return what to type for this program: its name, or its path where the shell does not know it."""
+    if shutil.which("qinlp"):
+        return "qinlp"
+    called = Path(sys.argv[0])
+    return str(called.relative_to(Path.cwd()) if called.is_relative_to(Path.cwd()) else called)
 
 
 @app.command()

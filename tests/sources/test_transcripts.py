@@ -444,3 +444,17 @@ def test_seconds():
         12.0,
         None,
     ]
+
+
+def test_speakers_that_the_front_matter_names_need_not_recur(tmp_path):
+    path = tmp_path / "vik.txt"
+    path.write_text(
+        "---\ninterviewer: Ingrid\nparticipants: [Kari, Odd]\n---\n"
+        "Ingrid: What held you up?\nKari: No tablet worked.\nOdd: The night shift never heard of it.\n"
+    )
+    (document,) = sources.read(path)
+    assert [(turn.speaker, turn.role) for turn in document.turns] == [
+        ("Ingrid", "interviewer"),
+        ("Kari", "participant"),
+        ("Odd", "participant"),
+    ]

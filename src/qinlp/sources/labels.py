@@ -79,8 +79,11 @@ class Labels:
         )
 
 
-def find(lines: list[str]) -> Labels:
-    """Find the speakers in the lines of a file, a caption file's cues or a document's paragraphs."""
+def find(lines: list[str], named: frozenset[str] = frozenset()) -> Labels:
+    """Find the speakers in the lines of a file, a caption file's cues or a document's paragraphs.
+
+    `named` are speakers that the front matter names, in lower case: these need not recur.
+    """
     candidates = [one for line in lines for one in _candidates(line)]
     by_look: set[str] = set()
     shapes = Counter(one.shape for one in candidates if _like_a_name(one.name))
@@ -95,7 +98,8 @@ def find(lines: list[str]) -> Labels:
     strong = {
         name
         for name in counts
-        if _like_a_name(name) and (name in by_look or is_role_word(name) or _strong(name, counts[name]))
+        if name.lower() in named
+        or (_like_a_name(name) and (name in by_look or is_role_word(name) or _strong(name, counts[name])))
     }
     weak = {
         name
@@ -108,7 +112,7 @@ def find(lines: list[str]) -> Labels:
     names = strong | weak if line_by_line or (len(strong) > 1 and surely > 2) else strong
     kept = [one for one in candidates if one.name in names]
     convincing = len(kept) > 1 and (
-        any(is_role_word(name) for name in names) or any(counts[name] > 1 for name in names)
+        any(is_role_word(name) or name.lower() in named or counts[name] > 1 for name in names)
     )
     return Labels(frozenset(one.shape for one in kept), frozenset(names), len(kept), convincing)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from qinlp.sources import labels
 from qinlp.sources.text import load_text, squeezed
-from qinlp.sources.turns import Said, role_named, transcript
+from qinlp.sources.turns import ANSWERING, ASKING, Said, named, role_named, transcript
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ def read(path: Path) -> Iterator[Document | Rejected]:
 def from_text(text: str, source: str) -> Document | Rejected:
     """Return the transcript in `text`: front matter, headings and asides apart from what was said."""
     metadata, lines, first_heading = _front_matter(text.replace("\f", "\n"))
-    speakers = labels.find(lines)
+    speakers = labels.find(lines, named(metadata, *ASKING, *ANSWERING))
     said: list[Said] = []
     speaker, began, spoken = "", None, list[str]()
 

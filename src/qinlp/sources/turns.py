@@ -55,6 +55,11 @@ def is_role_word(label: str) -> bool:
     return any(_INTERVIEWER.fullmatch(word) or _PARTICIPANT.fullmatch(word) for word in ends)
 
 
+ASKING = ("interviewer", "interviewers", "moderator", "facilitator", "researcher")
+ANSWERING = ("participants", "participant", "interviewee", "respondent")
+"""Keys of the front matter that name speakers."""
+
+
 def role_named(label: str) -> Role | None:
     """Return the role that a speaker's label says, None where it says none.
 
@@ -104,9 +109,8 @@ def transcript(
             merged.append(one)
     if not merged:
         return Rejected(source, record, "the transcript holds no words", raw)
-    asking = _named(metadata, "interviewer", "interviewers", "moderator", "facilitator", "researcher")
-    answering = _named(metadata, "participants", "participant", "interviewee", "respondent")
-    answering &= {one.speaker.lower() for one in merged}
+    asking = named(metadata, *ASKING)
+    answering = named(metadata, *ANSWERING) & {one.speaker.lower() for one in merged}
     turns, pieces, at = [], [], 0
     for one in merged:
         label = f"{one.speaker}: " if one.speaker else ""
@@ -150,11 +154,12 @@ def _tidy(words: str) -> str:
     return joined(line for line in lines if line)
 
 
-def _named(metadata: Mapping[str, Any], *keys: str) -> set[str]:
+def named(metadata: Mapping[str, Any], *keys: str) -> frozenset[str]:
+    """Return the speakers that front matter names under the keys, in lower case."""
     values = [value for key, value in metadata.items() if key.lower() in keys]
     several = [
         one
         for value in values
         for one in (value if isinstance(value, list) else re.split(r"[;,]", str(value)))
     ]
-    return {squeezed(str(one)).lower() for one in several} - {""}
+    return frozenset(squeezed(str(one)).lower() for one in several) - {""}

@@ -46,14 +46,21 @@ class Store:
         """Open read-only for the length of the block.
 
         Raises:
-            StoreError: there is no such file, or it is no DuckDB database.
+            StoreError: there is no such file, it is no DuckDB database, or that of a newer qinlp.
             StoreBusy: a writer held it for longer than `wait`.
         """
         if not self.path.exists():
             raise StoreError(f"{self.path}: no database yet; `qinlp ingest PATH` makes it")
+        from qinlp.store.migrate import missing
+
         with _turns[self.path.resolve()]:
             con = self._connect(read_only=True)
             try:
+                if missing(con):  # an older qinlp's, or left empty by a first run that was cut off
+                    con.close()
+                    with self.write():
+                        pass
+                    con = self._connect(read_only=True)
                 yield con
             finally:
                 con.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,8 @@ def migrations() -> list[tuple[int, str, str]]:
     return [(int(f.name[:4]), f.name[5:-4], f.read_text("utf-8")) for f in found]
 
 
-def migrate(con: DuckDBPyConnection) -> list[int]:
-    """Apply what is missing, all of it in one transaction; return the numbers applied.
+def missing(con: DuckDBPyConnection) -> list[tuple[int, str, str]]:
+    """Return the migrations that the database lacks: all, where a first run was cut off.
 
     Raises:
         StoreError: the database was written by a newer qinlp.
@@ -49,14 +50,25 @@ def migrate(con: DuckDBPyConnection) -> list[int]:
             f"the database has schema {newest}, this qinlp knows {known[-1][0]}; "
             "install the newer qinlp that wrote it"
         )
-    missing = [m for m in known if m[0] not in applied]
-    if not missing:
+    return [m for m in known if m[0] not in applied]
+
+
+def migrate(con: DuckDBPyConnection) -> list[int]:
+    """Apply what is missing, all of it in one transaction; return the numbers applied.
+
+    Raises:
+        StoreError: the database was written by a newer qinlp.
+    """
+    import duckdb
+
+    wanted = missing(con)
+    if not wanted:
         return []
     con.execute("BEGIN")
     try:
-        if not applied:
+        if wanted[0][0] == 1:
             con.execute(_MIGRATIONS)
-        for number, name, sql in missing:
+        for number, name, sql in wanted:
             con.execute(sql)
             con.execute("INSERT INTO schema_migrations(number, name) VALUES (?, ?)", [number, name])
         for relation in dictionary(con):  # a view's column means what its table's column means
@@ -65,6 +77,7 @@ def migrate(con: DuckDBPyConnection) -> list[int]:
                 con.execute(f"COMMENT ON COLUMN {relation.name}.\"{column.name}\" IS '{meaning}'")
         con.execute("COMMIT")
     except BaseException:
-        con.execute("ROLLBACK")
+        with suppress(duckdb.Error):  # DuckDB may have rolled back already
+            con.execute("ROLLBACK")
         raise
-    return [number for number, _, _ in missing]
+    return [number for number, _, _ in wanted]
