@@ -1,6 +1,5 @@
 """A project with a small corpus of its own, and a model that needs no torch."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -14,57 +13,11 @@ from qinlp.store import Store
 
 ROOT = Path(__file__).parents[1]
 
-RIS = """\
-TY  - JOUR
-TI  - Why a falls bundle was left undone
-AU  - Berg, Anna
-PY  - 2021
-DO  - 10.5555/falls
-AB  - Nurses had no time to fill in the falls form at night. A clear mandate from the ward manager helped \
-the team to carry on. We interviewed 20 nurses on four wards.
-ER  - 
-
-TY  - JOUR
-TI  - Champions for hand hygiene
-AU  - Lund, Per
-PY  - 2020
-DO  - 10.5555/hands
-AB  - Local champions reminded their colleagues and this made the change easier. Lack of funding was the \
-main barrier to keeping it up.
-ER  - 
-"""  # noqa: W291 - RIS ends its lines so
-
-TRANSCRIPT = """\
-Interviewer: How did the programme start on your ward?
-
-Kari: We never got the equipment that was promised, so for months we could do nothing at all. It was hard \
-to keep people interested when nobody from the management came by.
-
-Interviewer: And what helped you later?
-
-Kari: The coach rang every other week, and she knew what a Sunday shift is like. That support made us \
-believe that we could manage it. 𝓦e even lãughed about it 👩‍⚕️ in the end.
-"""
-
-SETTINGS = """\
-name = "ward study"
-[coding]
-codebooks = ["valence", "npt"]
-"""
-
-
-def write_project(folder):
-    (folder / "documents").mkdir(parents=True)
-    (folder / "qinlp.toml").write_text(SETTINGS, "utf-8")
-    (folder / "documents" / "references.ris").write_text(RIS, "utf-8")
-    (folder / "documents" / "kari.txt").write_text(TRANSCRIPT, "utf-8")
-    return folder
-
 
 @pytest.fixture
 def project(tmp_path):
     """Return a project folder with one file of references and one transcript, nothing ingested yet."""
-    return write_project(tmp_path / "project")
+    return fake.write_project(tmp_path / "project")
 
 
 @pytest.fixture
@@ -90,7 +43,7 @@ def words(model_folder, monkeypatch):
 @pytest.fixture(scope="session")
 def _coded_once(tmp_path_factory, model_folder):
     """Make the database that `coded` copies."""
-    folder = write_project(tmp_path_factory.mktemp("coded") / "project")
+    folder = fake.write_project(tmp_path_factory.mktemp("coded") / "project")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(steps, "find_model", lambda config: fake.model(model_folder))
         steps.ingest(config.load(folder), [folder / "documents"])
@@ -110,16 +63,10 @@ def store(tmp_path):
     return Store(tmp_path / "store.duckdb", wait=5)
 
 
-def environment(model_folder, home):
-    """Return the variables of a process of its own: the model without torch, a Prefect of its own."""
-    own = {fake.FOLDER: str(model_folder), "PREFECT_HOME": str(home / "prefect"), "COLUMNS": "80"}
-    return {k: v for k, v in os.environ.items() if k not in {"QINLP_PROJECT", "PYTHONWARNINGS"}} | own
-
-
 @pytest.fixture
 def qinlp(model_folder, tmp_path):
     """Return a function that runs the command line in its own process, with the model without torch."""
-    own = environment(model_folder, tmp_path)
+    own = fake.environment(model_folder, tmp_path)
 
     def run(*words, **more):
         return subprocess.run(

@@ -1,4 +1,4 @@
-"""A model that needs no torch: heads and cold start over counted words.
+"""A small corpus, and a model that needs no torch: heads and cold start over counted words.
 
 Run as a program it is the command line with that model in place of the real one; the model's folder
 comes from FAKE_MODEL, and batches are small, so that a test can stop it between any two of them.
@@ -19,6 +19,45 @@ from qinlp.coding.model import Model, save
 
 DIMENSION = 128
 FOLDER = "FAKE_MODEL"
+
+
+RIS = """\
+TY  - JOUR
+TI  - Why a falls bundle was left undone
+AU  - Berg, Anna
+PY  - 2021
+DO  - 10.5555/falls
+AB  - Nurses had no time to fill in the falls form at night. A clear mandate from the ward manager helped \
+the team to carry on. We interviewed 20 nurses on four wards.
+ER  - 
+
+TY  - JOUR
+TI  - Champions for hand hygiene
+AU  - Lund, Per
+PY  - 2020
+DO  - 10.5555/hands
+AB  - Local champions reminded their colleagues and this made the change easier. Lack of funding was the \
+main barrier to keeping it up.
+ER  - 
+"""  # noqa: W291 - RIS ends its lines so
+
+TRANSCRIPT = """\
+Interviewer: How did the programme start on your ward?
+
+Kari: We never got the equipment that was promised, so for months we could do nothing at all. It was hard \
+to keep people interested when nobody from the management came by.
+
+Interviewer: And what helped you later?
+
+Kari: The coach rang every other week, and she knew what a Sunday shift is like. That support made us \
+believe that we could manage it. 𝓦e even lãughed about it 👩‍⚕️ in the end.
+"""
+
+SETTINGS = """\
+name = "ward study"
+[coding]
+codebooks = ["valence", "npt"]
+"""
 
 
 class Words:
@@ -62,6 +101,20 @@ def model(folder):
     found = Model(folder, json.loads((folder / "card.json").read_text("utf-8")))
     found.__dict__["encoder"] = Words()
     return found
+
+
+def write_project(folder):
+    (folder / "documents").mkdir(parents=True)
+    (folder / "qinlp.toml").write_text(SETTINGS, "utf-8")
+    (folder / "documents" / "references.ris").write_text(RIS, "utf-8")
+    (folder / "documents" / "kari.txt").write_text(TRANSCRIPT, "utf-8")
+    return folder
+
+
+def environment(model_folder, home):
+    """Return the variables of a process of its own: the model without torch, a Prefect of its own."""
+    own = {FOLDER: str(model_folder), "PREFECT_HOME": str(home / "prefect"), "COLUMNS": "80"}
+    return {k: v for k, v in os.environ.items() if k not in {"QINLP_PROJECT", "PYTHONWARNINGS"}} | own
 
 
 def main():

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-import conftest
 import fake
 from qinlp import flow
 from qinlp.errors import ConfigError, StoreBusy
@@ -35,12 +34,12 @@ for folder, flow in [(project, "nightly"), (project, "nightly"), (project + "/ba
 def said(tmp_path_factory, model_folder):
     """Run nightly, nightly again, and a flow that is refused, in one process; return what each said."""
     home = tmp_path_factory.mktemp("flows")
-    project = conftest.write_project(home / "project")
+    project = fake.write_project(home / "project")
     (project / "bad").mkdir()
     (project / "bad" / "qinlp.toml").write_text('[ingest]\npaths = ["nowhere"]\n', "utf-8")
     done = subprocess.run(
         [sys.executable, "-c", SEVERAL, str(Path(fake.__file__).parent), str(project)],
-        capture_output=True, text=True, check=True, env=conftest.environment(model_folder, home),
+        capture_output=True, text=True, check=True, env=fake.environment(model_folder, home),
     )  # fmt: skip
     return project, re.split(r"(?<=ended: \d)\n", done.stdout), done.stderr
 

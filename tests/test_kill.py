@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-import conftest
 import fake
 from qinlp.store import Store
 
@@ -103,11 +102,11 @@ def first_write(path, process):
 @pytest.fixture(scope="module")
 def calm(tmp_path_factory, model_folder):
     """Return what an undisturbed run makes, and how long each stage wrote."""
-    project = conftest.write_project(tmp_path_factory.mktemp("calm") / "project")
+    project = fake.write_project(tmp_path_factory.mktemp("calm") / "project")
     fill(project / "documents")
     took = {}
     for stage in STAGES:
-        process = start(conftest.environment(model_folder, project.parent), project, stage)
+        process = start(fake.environment(model_folder, project.parent), project, stage)
         first_write(project / "qinlp.duckdb", process)
         began = time.monotonic()
         assert process.communicate()[1] == ""

@@ -41,8 +41,8 @@ def test_passages_become_codings(coded, settings):
 def test_every_participants_passage_is_coded_and_no_interviewers(coded, settings):
     said = dict(rows(settings, "SELECT coalesce(\"role\", 'paper'), count(*) FROM passages GROUP BY ALL"))
     done = dict(
-        rows(settings, "SELECT coalesce(\"role\", 'paper'), count(DISTINCT passage_id) FROM coded JOIN passages "
-             "USING (passage_id) GROUP BY ALL")
+        rows(settings, "SELECT coalesce(\"role\", 'paper'), count(DISTINCT passage_id) FROM coded "
+             "JOIN passages USING (passage_id) GROUP BY ALL")
     )  # fmt: skip
     assert "interviewer" in said
     assert done == {role: n for role, n in said.items() if role != "interviewer"}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from qinlp import __version__, shipped
 from qinlp.codebook import find as find_codebook
 from qinlp.coding import card, coldstart, evaluation, heads
 from qinlp.coding.model import Model, decide, encoder_named, rolled_up, save, write_card
-from qinlp.coding.tuning import Recipe
+from qinlp.coding.tuning import Recipe, average
 from qinlp.coding.tuning import tune as tune_encoder
 from qinlp.embeddings import SentenceTransformerEncoder
 from qinlp.errors import ModelError, SourceError
@@ -53,8 +54,7 @@ def train(
         name: the new model's name.
         to: the folder it is made in.
         encoder: see `coding.model.encoder_named`.
-        tune: whether the encoder is tuned on the passages too; it is then tuned once for each
-            fold besides, so that the scores and the calibration stay honest.
+        tune: whether the encoder is tuned on the passages too (see `coding.tuning`).
         notes: what the card should say about the data and who labelled them.
         codebooks: folders of codebooks besides the shipped ones; what is used of them is copied
             into the model, which then stands alone.
@@ -67,6 +67,8 @@ def train(
     """
     files = list(labelled) or own_data()
     rows = [row for path in files for row in evaluation.read_labelled(path)]
+    if not any(row.labels | row.disputed for row in rows):
+        raise SourceError(f"{', '.join(map(str, files))}: no labels in it; give JSONL with labels")
     reader = encoder_named(encoder)
     folded = None
     if tune:
@@ -74,9 +76,11 @@ def train(
         present, counted = (np.concatenate([cell[i] for cell in cells], axis=1) for i in (0, 1))
         used = (present & counted).any(0)
         texts = [r.text for r in rows]
-        tuner = _Tuner(_folder_of(reader, encoder), texts, present[:, used], counted[:, used], watch)
-        folded = tuner.folds(heads.folds([r.group for r in rows], FOLDS))
-        reader = SentenceTransformerEncoder(str(tuner.tune(np.arange(len(rows)), to / name / "encoder")))
+        folded = _tune(
+            _folder_of(reader, encoder), texts, present[:, used], counted[:, used],
+            heads.folds([r.group for r in rows], FOLDS), to / name / "encoder", watch,
+        )  # fmt: skip
+        reader = SentenceTransformerEncoder(str(to / name / "encoder"))
     facts = {
         "encoder": "encoder" if tune else encoder,
         "tuned_from": encoder if tune else "",
@@ -138,32 +142,26 @@ def fit(
 
 
 FOLDS = 4
-"""The encoder is tuned so many times more, for honest scores."""
+"""The encoder is tuned so many times, each time without a part of the documents."""
 
 
-@dataclass(frozen=True)
-class _Tuner:
-    base: Path
-    texts: Sequence[str]
-    present: Any
-    counted: Any
-    watch: Watch
-
-    def tune(self, rows: NDArray[np.intp], out: Path, what: str = "tuning the encoder") -> Path:
-        texts = [self.texts[i] for i in rows]
-        return tune_encoder(
-            self.base, texts, self.present[rows], self.counted[rows], out,
-            report=lambda done, of: self.watch(what, done, of),
-        )  # fmt: skip
-
-    def folds(self, tests: Sequence[NDArray[np.intp]]) -> list[tuple[Any, NDArray[np.intp]]]:
-        found = []
-        for number, test in enumerate(tests, 1):
-            rest = np.setdiff1d(np.arange(len(self.texts)), test)
-            with TemporaryDirectory() as scratch:
-                folder = self.tune(rest, Path(scratch) / "encoder", f"tuning, fold {number}")
-                found.append((SentenceTransformerEncoder(str(folder)).encode(self.texts), test))
-        return found
+def _tune(
+    base: Path, texts: Sequence[str], present: Any, counted: Any,
+    tests: Sequence[NDArray[np.intp]], out: Path, watch: Watch,
+) -> list[tuple[Any, NDArray[np.intp]]]:  # fmt: skip
+    """Tune an encoder without each fold, write their mean, return each one's vectors and its fold."""
+    found = []
+    with TemporaryDirectory() as scratch:
+        tuned = [Path(scratch) / f"fold{number}" for number in range(1, len(tests) + 1)]
+        for folder, test in zip(tuned, tests, strict=True):
+            rest = np.setdiff1d(np.arange(len(texts)), test)
+            tune_encoder(
+                base, [texts[i] for i in rest], present[rest], counted[rest], folder,
+                report=partial(watch, f"tuning without {folder.name}"),
+            )  # fmt: skip
+            found.append((SentenceTransformerEncoder(str(folder)).encode(texts), test))
+        average(tuned, out)
+    return found
 
 
 def _folder_of(encoder: Encoder, name: str) -> Path:
@@ -215,8 +213,6 @@ def _sizes(files: Sequence[Path]) -> list[tuple[Path, int]]:
 
 def _codebooks(rows: Sequence[Labelled], folders: Sequence[Path]) -> list[Codebook]:
     labels = sorted({label for row in rows for label in row.labels | row.disputed})
-    if not labels:
-        raise SourceError("no passage has a label; give a JSONL file with labels")
     books: dict[str, Codebook] = {}
     for label in labels:
         book, _, code = label.partition("/")

@@ -1,9 +1,11 @@
 """Tune an encoder on labelled passages: encoder and one linear output a code, trained together.
 
-Multi-label cross-entropy over all codes at once, with an output for each heading too; weights are
-averaged over the last steps (Polyak & Juditsky 1992), lower layers learn more slowly (Howard &
-Ruder 2018, arXiv 1801.06146). What is kept is the encoder alone: scikit-learn heads are then
-fitted to its vectors.
+It is tuned once for each fold of documents, without that fold: the tuned encoders give honest
+vectors of passages they have not seen, and their averaged weights are the encoder that is kept
+(model soup, Wortsman et al. 2022, arXiv 2203.05482). Multi-label cross-entropy over all codes at
+once, with an output for each heading too; weights are averaged over the last steps (Polyak &
+Juditsky 1992), lower layers learn more slowly (Howard & Ruder 2018, arXiv 1801.06146). What is
+kept is the encoder alone: scikit-learn heads are then fitted to its vectors.
 """
 
 from __future__ import annotations
@@ -113,6 +115,21 @@ def tune(
         for parameter, mean in zip(tuned, average, strict=True):
             parameter.copy_(mean)
     _save(encoder, tokenizer, out)
+    return out
+
+
+def average(folders: Sequence[Path], out: Path) -> Path:
+    """Write an encoder whose weights are the mean of those in `folders`, all tuned from one base."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.rmtree(out, ignore_errors=True)
+    shutil.copytree(folders[0], out)
+    parts = [load_file(folder / "model.safetensors") for folder in folders]
+    mean = {
+        name: (sum(part[name].float() for part in parts) / len(parts)).to(tensor.dtype)  # type: ignore[union-attr]
+        for name, tensor in parts[0].items()
+    }
+    save_file(mean, out / "model.safetensors", metadata={"format": "pt"})
     return out
 
 
