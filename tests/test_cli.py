@@ -455,8 +455,9 @@ def test_it_runs_as_a_program_of_its_own(project):
 
 
 def test_a_pipe_that_closes_early_is_no_error(coded, qinlp):
+    asked = ["--project", str(coded), "sql", "FROM range(50000)", "--format", "csv"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "qinlp.cli", "--project", str(coded), "sql", "FROM range(50000)", "--format=csv"],
+        [sys.executable, "-m", "qinlp.cli", *asked],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=qinlp.environment,
     )  # fmt: skip
     assert process.stdout.readline() == "range\n"
