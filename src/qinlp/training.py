@@ -69,6 +69,8 @@ def train(
     rows = [row for path in files for row in evaluation.read_labelled(path)]
     if not any(row.labels | row.disputed for row in rows):
         raise SourceError(f"{', '.join(map(str, files))}: no labels in it; give JSONL with labels")
+    if not any(row.labels for row in rows):
+        raise SourceError(f"{', '.join(map(str, files))}: no passage has a label; give some that have")
     reader = encoder_named(encoder)
     folded = None
     if tune:

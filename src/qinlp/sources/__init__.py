@@ -94,7 +94,7 @@ READERS: dict[str, Reader] = {
 """Every kind of file, by name."""
 
 _NO_SOURCE = {".toml", ".duckdb", ".wal", ".qdpx"}
-_NO_SOURCE_STEMS = {"readme", "license", "changelog", "cases"}
+_NO_SOURCE_STEMS = {"readme", "license", "changelog", "cases", "participants"}
 
 
 def reader_for(path: Path) -> Reader:

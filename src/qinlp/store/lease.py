@@ -7,6 +7,7 @@ tries again until `wait` is over. DuckDB's own file lock is the lease.
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import threading
@@ -81,6 +82,8 @@ class Store:
         from qinlp.store.migrate import migrate
 
         with _turns[self.path.resolve()]:
+            if not self.path.exists():
+                self._make()
             con = self._connect(read_only=False)
             try:
                 migrate(con)
@@ -112,6 +115,28 @@ class Store:
             finally:
                 con.close()
 
+    def _make(self) -> None:
+        """Make the database under another name and link it in whole, so that nobody meets half of one."""
+        import duckdb
+
+        from qinlp.store.migrate import migrate
+
+        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}-{threading.get_ident()}")
+        try:
+            con = duckdb.connect(draft, config=_SETTINGS)
+            migrate(con)
+            con.close()
+            with suppress(FileExistsError):  # another process was first, and as good
+                os.link(draft, self.path)
+        except (OSError, duckdb.Error) as error:
+            raise StoreError(
+                f"{self.path}: cannot be made ({' '.join(str(error).split())}); "
+                "the folder must exist, be writable and have room"
+            ) from None
+        finally:
+            draft.unlink(missing_ok=True)
+            draft.with_name(f"{draft.name}.wal").unlink(missing_ok=True)
+
     def _connect(self, *, read_only: bool) -> DuckDBPyConnection:
         import duckdb
 
@@ -122,7 +147,7 @@ class Store:
                 return duckdb.connect(self.path, read_only=read_only, config=_SETTINGS)
             except duckdb.IOException as error:
                 said = str(error)
-                if "lock" not in said:
+                if "Could not set lock" not in said:
                     raise StoreError(
                         f"{self.path}: {said.splitlines()[0]}; is it a DuckDB database?"
                     ) from None
