@@ -12,7 +12,7 @@ def page(card: Mapping[str, Any]) -> str:
         f"# Model {card['name']}",
         "",
         (
-            f"Made {card['made']} with qinlp {card['qinlp']}. Encoder: {card['encoder']} "
+            f"Made {card['made']} with qinlp {card['qinlp']}. Encoder: {_encoder(card)} "
             f"(fingerprint {card['encoder_fingerprint']})."
         ),
         "",
@@ -44,6 +44,10 @@ def page(card: Mapping[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _encoder(card: Mapping[str, Any]) -> str:
+    return f"{card['tuned_from']}, tuned on these passages" if card.get("tuned_from") else str(card["encoder"])
 
 
 def _tables(found: Sequence[Mapping[str, Any]]) -> list[str]:

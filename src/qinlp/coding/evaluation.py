@@ -176,7 +176,7 @@ def judge(
     return whole.take(every, np.asarray((present & counted).any(0)))
 
 
-def summary(judged: Judged, rows: Sequence[Labelled], *, resamples: int = 500) -> dict[str, Any]:
+def summary(judged: Judged, rows: Sequence[Labelled], *, resamples: int = 300) -> dict[str, Any]:
     """Return all scores of one codebook as plain values: overall, by kind of text, per code.
 
     Intervals are 95%, by the bootstrap over documents. `codes` are the assignable ones, `headings`

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 FEWEST = 12
 """A code with fewer labelled passages gets no head: it stays for people to code."""
-_OWN_THRESHOLD = 25
-"""A code with fewer labelled passages takes the threshold of its codebook's pooled cells."""
+_OWN_THRESHOLD = 300
+"""A code with fewer labelled passages shares a threshold with the other rare ones of its codebook."""
 
 
 @dataclass(frozen=True)
@@ -174,12 +174,14 @@ def _rule(scores: Floats, present: Flags, counted: Flags) -> _Rule:
         use = counted[:, i]
         sigmoids.append(fit_sigmoid(scores[use, i], present[use, i]))
         probabilities[:, i] = sigmoids[i](scores[:, i])
-    shared = f1_threshold(probabilities[counted], present[counted])
-    threshold = np.full(len(sigmoids), shared)
-    for i in range(len(sigmoids)):
+    rare = (present & counted).sum(0) < _OWN_THRESHOLD
+    threshold = np.zeros(len(sigmoids))
+    if rare.any():
+        cells = counted & rare
+        threshold[rare] = f1_threshold(probabilities[cells], present[cells])
+    for i in np.flatnonzero(~rare).tolist():
         use = counted[:, i]
-        if present[use, i].sum() >= _OWN_THRESHOLD:
-            threshold[i] = f1_threshold(probabilities[use, i], present[use, i])
+        threshold[i] = f1_threshold(probabilities[use, i], present[use, i])
     return _Rule(np.array([s.slope for s in sigmoids]), np.array([s.offset for s in sigmoids]), threshold)
 
 
