@@ -81,7 +81,13 @@ def upper_bound(errors: int, of: int, confidence: float) -> float:
 
 
 def unsure_band(
-    probabilities: Floats, present: Flags, threshold: float, *, error: float = 0.08, confidence: float = 0.5
+    probabilities: Floats,
+    present: Flags,
+    threshold: float,
+    *,
+    error: float = 0.08,
+    confidence: float = 0.5,
+    at_most: float = 1.0,
 ) -> tuple[float, float]:
     """Return the smallest band (from, to) around the threshold that must go to a person.
 
@@ -89,7 +95,8 @@ def unsure_band(
     passages that hold the code, and are not in the band, are missed. Each bound is a
     Clopper-Pearson bound at `confidence` on the scores given, risk control in the manner of
     Angelopoulos et al. 2021 (arXiv 2110.01052) with one step a side. A side that cannot keep
-    its promise is unsure to its end.
+    its promise is unsure to its end. No more than the share `at_most` of the passages is unsure:
+    where the band would hold more, the promise gives way and those nearest to the threshold stay.
     """
     p, y = probabilities, present
     to = 1.0
@@ -105,4 +112,15 @@ def unsure_band(
         if upper_bound(missed, missed + found, confidence) <= error:
             start = float(edge)
             break
+    inside = np.sort(p[(p >= start) & (p <= to)])
+    room = max(1, int(at_most * len(p)))
+    if len(inside) > room:
+        far = np.abs(_logit(inside) - _logit(np.array([threshold])))
+        kept = inside[np.argsort(far, kind="stable")[:room]]
+        start, to = float(kept.min()), float(kept.max())
     return start, max(start, to)
+
+
+def _logit(p: Floats) -> Floats:
+    inner = np.clip(p, 1e-6, 1 - 1e-6)
+    return np.asarray(np.log(inner / (1 - inner)))

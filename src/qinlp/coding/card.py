@@ -47,7 +47,9 @@ def page(card: Mapping[str, Any]) -> str:
 
 
 def _encoder(card: Mapping[str, Any]) -> str:
-    return f"{card['tuned_from']}, tuned on these passages" if card.get("tuned_from") else str(card["encoder"])
+    return (
+        f"{card['tuned_from']}, tuned on these passages" if card.get("tuned_from") else str(card["encoder"])
+    )
 
 
 def _tables(found: Sequence[Mapping[str, Any]]) -> list[str]:

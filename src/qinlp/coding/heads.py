@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FEWEST = 12
 """A code with fewer labelled passages gets no head: it stays for people to code."""
+MOST_REVIEWED = 0.2
+"""No code sends more of the passages to review, nor more than twice as many as hold it."""
 _OWN_THRESHOLD = 300
 """A code with fewer labelled passages shares a threshold with the other rare ones of its codebook."""
 
@@ -188,7 +190,12 @@ def _rule(scores: Floats, present: Flags, counted: Flags) -> _Rule:
 def _bands(rule: _Rule, scores: Floats, present: Flags, counted: Flags) -> tuple[Floats, Floats]:
     probabilities = rule.probabilities(scores)
     found = [
-        unsure_band(probabilities[counted[:, i], i], present[counted[:, i], i], float(rule.threshold[i]))
+        unsure_band(
+            probabilities[counted[:, i], i],
+            present[counted[:, i], i],
+            float(rule.threshold[i]),
+            at_most=min(MOST_REVIEWED, 2 * float(present[counted[:, i], i].mean())),
+        )
         for i in range(scores.shape[1])
     ]
     return np.array([low for low, _ in found]), np.array([high for _, high in found])

@@ -4,7 +4,7 @@ SELECT * FROM (
   UNION ALL SELECT 2, 'of them transcripts', count(*) FROM documents_current WHERE kind = 'transcript'
   UNION ALL SELECT 3, 'records of documents already known', (SELECT count(*) FROM provenance) - (SELECT count(*) FROM documents)
   UNION ALL SELECT 4, 'passages', count(*) FROM passages_current
-  UNION ALL SELECT 5, 'passages coded', count(DISTINCT passage_id) FROM codings_current SEMI JOIN passages_current USING (passage_id)
+  UNION ALL SELECT 5, 'passages coded', count(DISTINCT passage_id) FROM coded SEMI JOIN passages_current USING (passage_id)
   UNION ALL SELECT 6, 'barrier passages', count(DISTINCT passage_id) FROM coded_passages WHERE codebook = 'valence' AND code = 'barrier'
   UNION ALL SELECT 7, 'enabler passages', count(DISTINCT passage_id) FROM coded_passages WHERE codebook = 'valence' AND code = 'enabler'
   UNION ALL SELECT 8, 'passages waiting for review', count(DISTINCT passage_id) FROM review_queue WHERE codebook = 'valence'
