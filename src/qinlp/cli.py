@@ -23,10 +23,10 @@ app = typer.Typer(
     help="Find what hinders and what helps a change in health care, in abstracts and interviews.",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,  # Rich takes 0.2 s to load
     pretty_exceptions_enable=False,
 )
-codebooks = typer.Typer(no_args_is_help=True, help="Read and check codebooks.")
+codebooks = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Read and check codebooks.")
 app.add_typer(codebooks, name="codebook")
 
 
@@ -121,7 +121,7 @@ def _count(n: int, what: str) -> str:
 
 @app.command()
 def code(context: typer.Context) -> None:
-    """Encode and code the passages that the model in use has not coded yet.
+    """Encode and code what is not coded yet.
 
     Example: `qinlp code`
     """
@@ -147,7 +147,9 @@ def _tell_coded(done: Coded) -> None:
 def run(
     context: typer.Context, flow: Annotated[str, typer.Argument(help="nightly, ingest or code")] = "nightly"
 ) -> None:
-    """Run a flow once, with no server: ingest the project's paths, code, publish.
+    """Run a flow once: ingest, code, publish.
+
+    No server is needed; what is read stands in `qinlp.toml`.
 
     Example: `qinlp run nightly`
     """
@@ -172,7 +174,7 @@ def demo(
         "sample-project"
     ),
 ) -> None:
-    """Make a project of the bundled sample corpus, run it from files to coded passages, show what came out.
+    """Make and run a project of the bundled sample.
 
     Example: `qinlp demo /tmp/demo`
     """
@@ -190,7 +192,9 @@ def demo(
 
 @app.command()
 def status(context: typer.Context) -> None:
-    """Show what the project holds: documents, passages, commonest constructs, what waits for review.
+    """Show what the project holds.
+
+    Documents, passages, barriers and enablers, the commonest constructs, what waits for review.
 
     Example: `qinlp status`
     """
@@ -233,7 +237,7 @@ def publish(
         Path | None, typer.Option(help="Where to; else beside the database.", show_default=False)
     ] = None,
 ) -> None:
-    """Replace the read-only snapshot that notebooks and SQL shells may hold open.
+    """Replace the snapshot for notebooks and SQL shells.
 
     Example: `qinlp publish`
     """
@@ -377,7 +381,9 @@ def train(
         bool, typer.Option("--tune", help="Tune the encoder on the passages too: better, and much slower.")
     ] = False,
 ) -> None:
-    """Train heads for every codebook that the labelled passages name, calibrate them, write a model card.
+    """Train a model on labelled passages.
+
+    It gets calibrated heads for every codebook that the labels name, and a model card.
 
     Example: `qinlp train coded.jsonl --name ward-study --to models`
     """
@@ -401,7 +407,9 @@ def evaluate(
     form: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
     card: Annotated[bool, typer.Option("--card", help="Add the scores to the model's card.")] = False,
 ) -> None:
-    """Score a model on labelled passages: by codebook and kind of text, with intervals over documents.
+    """Score a model on labelled passages.
+
+    By codebook and kind of text, with intervals over documents.
 
     Disputed labels are left out cell by cell. A passage of a document that the model was trained
     on tells nothing: keep such documents out of the file.

@@ -130,8 +130,8 @@ class Store:
                 os.link(draft, self.path)
         except (OSError, duckdb.Error) as error:
             raise StoreError(
-                f"{self.path}: cannot be made ({' '.join(str(error).split())}); "
-                "the folder must exist, be writable and have room"
+                f"{self.path}: cannot be written ({' '.join(str(error).split())}); make room on the disk, "
+                "or choose a folder that exists and may be written to"
             ) from None
         finally:
             draft.unlink(missing_ok=True)
