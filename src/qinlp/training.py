@@ -66,7 +66,8 @@ def train(
         ModelError: the encoder is unknown, or no code has enough passages.
     """
     files = list(labelled) or own_data()
-    rows = [row for path in files for row in evaluation.read_labelled(path)]
+    read = {path: evaluation.read_labelled(path) for path in files}
+    rows = [row for part in read.values() for row in part]
     if not any(row.labels | row.disputed for row in rows):
         raise SourceError(f"{', '.join(map(str, files))}: no labels in it; give JSONL with labels")
     if not any(row.labels for row in rows):
@@ -87,7 +88,7 @@ def train(
         "encoder": "encoder" if tune else encoder,
         "tuned_from": encoder if tune else "",
         "recipe": asdict(Recipe()) if tune else {},
-        "data": [f"{path.name}: {n} passages" for path, n in _sizes(files)],
+        "data": [f"{path.name}: {len(part)} passages" for path, part in read.items()],
         "notes": list(notes),
     }
     return fit(rows, reader, to / name, facts, folded, codebooks)
@@ -207,10 +208,6 @@ def note(model: Model, title: str, found: Sequence[Mapping[str, Any]]) -> None:
     """Add an evaluation to a model's card."""
     facts = {**model.card, "evaluations": {**model.card.get("evaluations", {}), title: list(found)}}
     write_card(model.folder, facts, card.page(facts))
-
-
-def _sizes(files: Sequence[Path]) -> list[tuple[Path, int]]:
-    return [(path, len(evaluation.read_labelled(path))) for path in files]
 
 
 def _codebooks(rows: Sequence[Labelled], folders: Sequence[Path]) -> list[Codebook]:
