@@ -6,12 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis
 
 import fake
 from qinlp import config, steps
 from qinlp.store import Store
 
 ROOT = Path(__file__).parents[1]
+
+hypothesis.register_profile("busy machine", deadline=None)
+hypothesis.load_profile("busy machine")
 
 
 @pytest.fixture
@@ -88,3 +92,30 @@ def count():
             return {name: con.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}
 
     return _count
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory):
+    """Return the folder of a sentence-transformers encoder of 32 dimensions that knows letters only."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny")
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{c}" for c in letters)]
+    (folder / "vocab.txt").write_text("\n".join(words), "utf-8")
+    torch.manual_seed(0)
+    shape = BertConfig(
+        vocab_size=len(words),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+    )
+    BertModel(shape).save_pretrained(folder / "bert")
+    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder / "bert")
+    word = Transformer(str(folder / "bert"), max_seq_length=32)
+    SentenceTransformer(modules=[word, Pooling(32)], device="cpu").save(str(folder / "model"))
+    return folder / "model"

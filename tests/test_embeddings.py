@@ -42,39 +42,6 @@ def vectors(base):
     return base.encode(TEXTS)
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory, no_network):
-    """Build a sentence-transformers folder of one layer and sixteen numbers a vector."""
-    import torch
-    from sentence_transformers import SentenceTransformer, models
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    folder = tmp_path_factory.mktemp("tiny")
-    words = [
-        "[PAD]",
-        "[UNK]",
-        "[CLS]",
-        "[SEP]",
-        "[MASK]",
-        *"abcdefghijklmnopqrstuvwxyz",
-        *(f"##{c}" for c in "aeiou"),
-    ]
-    torch.manual_seed(0)
-    shape = BertConfig(
-        vocab_size=len(words),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-    )
-    (folder / "vocab.txt").write_text("\n".join(words), "utf-8")
-    BertModel(shape).save_pretrained(folder / "bert")
-    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder / "bert")
-    word = models.Transformer(str(folder / "bert"), max_seq_length=32)
-    SentenceTransformer(modules=[word, models.Pooling(16)], device="cpu").save(str(folder / "model"))
-    return folder / "model"
-
-
 def test_vectors_have_length_one(vectors):
     assert vectors.shape == (len(TEXTS), 384)
     assert vectors.dtype == np.float32
@@ -134,24 +101,24 @@ def test_missing_weights_are_told_with_the_remedy(monkeypatch):
         base_folder()
 
 
-def test_another_encoder_is_a_folder(tiny):
-    encoder = encoder_named(str(tiny))
+def test_another_encoder_is_a_folder(tiny_encoder):
+    encoder = encoder_named(str(tiny_encoder))
     found = encoder.encode(["abc", "xyz"])
-    assert found.shape == (2, 16)
+    assert found.shape == (2, 32)
     assert np.linalg.norm(found, axis=1) == pytest.approx(1, abs=1e-5)
 
 
-def test_the_fingerprint_is_the_contents_and_not_the_place(tiny, tmp_path):
-    copy = shutil.copytree(tiny, tmp_path / "copy")
-    before = SentenceTransformerEncoder(str(tiny)).fingerprint
+def test_the_fingerprint_is_the_contents_and_not_the_place(tiny_encoder, tmp_path):
+    copy = shutil.copytree(tiny_encoder, tmp_path / "copy")
+    before = SentenceTransformerEncoder(str(tiny_encoder)).fingerprint
     assert SentenceTransformerEncoder(str(copy)).fingerprint == before
     weights = next(copy.rglob("*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:-1] + b"!")
     assert SentenceTransformerEncoder(str(copy)).fingerprint != before
 
 
-def test_a_damaged_encoder_is_a_model_error(tiny, tmp_path):
-    copy = shutil.copytree(tiny, tmp_path / "copy")
+def test_a_damaged_encoder_is_a_model_error(tiny_encoder, tmp_path):
+    copy = shutil.copytree(tiny_encoder, tmp_path / "copy")
     next(copy.rglob("*.safetensors")).write_bytes(b"broken")
     with pytest.raises(ModelError, match="no encoder could be loaded"):
         SentenceTransformerEncoder(str(copy)).encode(["a"])
@@ -162,7 +129,7 @@ def test_an_unknown_encoder_is_told(tmp_path):
         encoder_named("qinlp-miniml")
 
 
-def test_heads_are_trained_on_another_encoder(tiny, tmp_path):
+def test_heads_are_trained_on_another_encoder(tiny_encoder, tmp_path):
     """The whole path of "other encoders load by folder": train, find, code with it."""
     import json
 
@@ -177,7 +144,7 @@ def test_heads_are_trained_on_another_encoder(tiny, tmp_path):
     ]  # fmt: skip
     rows = tmp_path / "rows.jsonl"
     rows.write_text("\n".join(map(json.dumps, lines)), "utf-8")
-    folder = training.train([rows], name="small", to=tmp_path / "models", encoder=str(tiny))
+    folder = training.train([rows], name="small", to=tmp_path / "models", encoder=str(tiny_encoder))
     model = named(str(folder))
     answers = list(
         steps.predict(
@@ -188,6 +155,6 @@ def test_heads_are_trained_on_another_encoder(tiny, tmp_path):
             ],
         )
     )
-    assert model.encoder.fingerprint == SentenceTransformerEncoder(str(tiny)).fingerprint
+    assert model.encoder.fingerprint == SentenceTransformerEncoder(str(tiny_encoder)).fingerprint
     assert all(set(answer["probabilities"]) == {"valence/barrier", "valence/enabler"} for answer in answers)
     assert Path(folder / "README.md").read_text("utf-8").startswith("# Model small")

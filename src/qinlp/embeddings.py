@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 
 BASE = "all-MiniLM-L6-v2"
 BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-_TOKENS_A_BATCH = 4096
+_TOKENS_A_BATCH = 2048
+_TUNED_LENGTH = 0.7
 
 Progress = Callable[[int], None]
 
@@ -67,8 +70,9 @@ def base_folder() -> Path:
 class SentenceTransformerEncoder:
     """A sentence-transformers model from a folder, or by name from a hub that the user configured.
 
-    Texts are sorted by length and batched under a token budget; where the processor multiplies
-    bfloat16 matrices in hardware (AMX, AVX512-BF16) the weights are held in bfloat16.
+    Texts are sorted by length and batched under a token budget. As many batches are encoded at once
+    as there are threads, each on one, while the next are cut into word pieces. Where the processor
+    multiplies bfloat16 matrices in hardware (AMX, AVX512-BF16) the weights are held in bfloat16.
     """
 
     folder: str
@@ -100,7 +104,8 @@ class SentenceTransformerEncoder:
         """What ran: model, precision, threads."""
         import torch
 
-        return f"{Path(self.folder).name}, torch {self.precision}, {torch.get_num_threads()} threads"
+        path = f"torch {self.precision}, {torch.get_num_threads()} batches at once"
+        return f"{Path(self.folder).name}, {path}"
 
     def _model(self) -> SentenceTransformer:
         if "model" not in self._loaded:
@@ -115,7 +120,7 @@ class SentenceTransformerEncoder:
             try:
                 model = SentenceTransformer(
                     self.folder, device="cpu", local_files_only=local,
-                    model_kwargs={"dtype": torch.bfloat16 if self.precision == "bfloat16" else torch.float32},
+                    model_kwargs={"dtype": getattr(torch, self.precision)},
                 )  # fmt: skip
             except Exception as error:  # transformers, safetensors and torch each have their own
                 why = (str(error) or type(error).__name__).splitlines()[0]
@@ -137,23 +142,100 @@ class SentenceTransformerEncoder:
         model = self._model()
         dimension = model.get_embedding_dimension()
         vectors = np.zeros((len(texts), dimension or 0), np.float32)
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        with torch.inference_mode():
-            for batch in _batches(order, [len(text) for text in texts], model.max_seq_length or 256):
-                features = model.preprocess([texts[i] for i in batch])
-                out = model(features)["sentence_embedding"].float()
-                vectors[batch] = torch.nn.functional.normalize(out, dim=1).numpy()
-                if progress:
-                    progress(len(batch))
+        lengths = _lengths(model, texts)
+        batches = _batches(lengths)
+        pieces = ((batch, model.preprocess([texts[i] for i in batch])) for batch in batches)
+
+        def read(features: Any) -> Any:
+            with torch.inference_mode():
+                found = model(features)["sentence_embedding"].float()
+                return torch.nn.functional.normalize(found, dim=1).numpy()
+
+        for batch, found in _side_by_side(read, pieces):
+            vectors[batch] = found
+            if progress:
+                progress(len(batch))
         return vectors
 
 
-def _batches(order: Sequence[int], lengths: Sequence[int], longest: int) -> Iterator[list[int]]:
-    """Cut `order`, sorted by length, into batches of at most so many padded tokens."""
+@dataclass(frozen=True)
+class Joined:
+    """An encoder and the one that was tuned from it, side by side.
+
+    What the tuned one learned helps with codebooks like those it was tuned for; for others it has
+    lost what the first one still tells apart.
+    """
+
+    untuned: Encoder
+    tuned: Encoder
+
+    @property
+    def parts(self) -> tuple[Encoder, Encoder]:
+        """Both, in the order in which `join` takes their vectors."""
+        return self.untuned, self.tuned
+
+    @property
+    def fingerprint(self) -> str:
+        """Those of both."""
+        return "+".join(part.fingerprint for part in self.parts)
+
+    @property
+    def about(self) -> str:
+        """What ran, for both."""
+        return "; ".join(part.about for part in self.parts)
+
+    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> np.ndarray[Any, Any]:
+        """Return float32 vectors of length 1, shape (len(texts), the sum of both dimensions)."""
+        return self.join([self.untuned.encode(texts), self.tuned.encode(texts, progress)])
+
+    def join(self, vectors: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+        """Return the parts' vectors side by side, the tuned one's shorter by `_TUNED_LENGTH`."""
+        import numpy as np
+
+        untuned, tuned = vectors
+        both = np.concatenate([untuned, _TUNED_LENGTH * tuned], axis=1)
+        return np.asarray(both / np.sqrt(1 + _TUNED_LENGTH**2), np.float32)
+
+
+def parts(encoder: Encoder) -> tuple[Encoder, ...]:
+    """Return the encoders whose vectors are kept in the store: both of a joined one, else itself."""
+    return encoder.parts if isinstance(encoder, Joined) else (encoder,)
+
+
+def _side_by_side(
+    read: Callable[[Any], Any], batches: Iterable[tuple[list[int], Any]]
+) -> Iterator[tuple[list[int], Any]]:
+    """Read as many batches at once as there are threads, each on one; the next are made meanwhile."""
+    import torch
+
+    threads = torch.get_num_threads()
+    waiting: deque[tuple[list[int], Future[Any]]] = deque()
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            for batch, features in batches:
+                waiting.append((batch, pool.submit(read, features)))
+                if len(waiting) > 2 * threads:
+                    first, found = waiting.popleft()
+                    yield first, found.result()
+            for last, found in waiting:
+                yield last, found.result()
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _lengths(model: SentenceTransformer, texts: Sequence[str]) -> list[int]:
+    """Return how many word pieces of each text are read."""
+    if not texts:
+        return []
+    cut = model.tokenizer(list(texts), truncation=True, max_length=model.max_seq_length or 256)
+    return [len(pieces) for pieces in cut["input_ids"]]
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Group texts of like length into batches of at most so many word pieces, padding included."""
     batch: list[int] = []
-    for i in order:
-        tokens = min(longest, lengths[i] // 4 + 2)
-        if batch and tokens * (len(batch) + 1) > _TOKENS_A_BATCH:
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if batch and lengths[i] * (len(batch) + 1) > _TOKENS_A_BATCH:
             yield batch
             batch = []
         batch.append(i)
