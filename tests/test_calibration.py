@@ -9,6 +9,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import f1_score, precision_score
 
 from qinlp.coding.calibration import (
+    Goal,
     expected_calibration_error,
     f1_threshold,
     fit_sigmoid,
@@ -16,6 +17,7 @@ from qinlp.coding.calibration import (
     unsure_band,
     upper_bound,
 )
+from qinlp.errors import ConfigError
 
 
 @pytest.fixture
@@ -111,7 +113,7 @@ def test_only_errors_or_nothing_seen_bounds_nothing(errors, of):
 
 def test_outside_the_band_the_promise_holds_on_new_data(drawn):
     _, present, truth = drawn
-    low, high = unsure_band(truth[:2000], present[:2000], 0.5, error=0.08)
+    low, high, *_ = unsure_band(truth[:2000], present[:2000], 0.5, error=0.08)
     p, y = truth[2000:], present[2000:]
     assert (~y[p >= high]).mean() < 0.1
     assert (y & (p < low)).sum() / (y & ((p < low) | (p >= high))).sum() < 0.1
@@ -120,16 +122,43 @@ def test_outside_the_band_the_promise_holds_on_new_data(drawn):
 
 def test_a_perfect_coder_is_nearly_never_unsure():
     p = np.r_[np.full(100, 0.1), np.full(100, 0.9)]
-    low, high = unsure_band(p, p > 0.5, 0.5)
+    low, high, *_ = unsure_band(p, p > 0.5, 0.5)
     assert (low, high) == (pytest.approx(0.1), pytest.approx(0.9))
 
 
 def test_a_coder_that_guesses_is_always_unsure():
     generator = np.random.default_rng(1)
-    assert unsure_band(generator.random(400), generator.random(400) < 0.5, 0.5) == (0.0, 1.0)
+    assert unsure_band(generator.random(400), generator.random(400) < 0.5, 0.5)[:2] == (0.0, 1.0)
 
 
 @given(cells, st.floats(0, 1))
 def test_a_band_is_a_band(cells, threshold):
-    low, high = unsure_band(*cells, threshold)
+    low, high, wrong, missed = unsure_band(*cells, threshold)
+    assert 0 < wrong <= 1
+    assert 0 < missed <= 1
     assert 0 <= low <= high <= 1
+
+
+def test_a_capped_band_promises_what_is_left(drawn):
+    _, present, truth = drawn
+    band = unsure_band(truth[:2000], present[:2000], 0.5, error=0.02, at_most=0.1)
+    p, y = truth[2000:], present[2000:]
+    assert ((p >= band.start) & (p <= band.to)).mean() < 0.13
+    assert 0.02 < band.wrong < 1
+    assert (~y[p > band.to]).mean() <= band.wrong + 0.03
+    held = y & ((p < band.start) | (p > band.to))
+    assert (y & (p < band.start)).sum() / held.sum() <= band.missed + 0.03
+
+
+def test_goals_are_read():
+    assert Goal.named("f1") == Goal()
+    assert Goal.named("precision=0.9") == Goal(0.9)
+    assert Goal.named("precision=1") == Goal(1.0)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "F1", "f1=1", "precision", "precision=", "precision=0", "precision=1.5"]
+)
+def test_an_unknown_goal_is_refused_with_the_remedy(text):
+    with pytest.raises(ConfigError, match=r"precision=0\.9"):
+        Goal.named(text)

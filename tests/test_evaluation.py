@@ -110,7 +110,7 @@ def test_labelled_passages_are_read(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps({"id": 1, "text": "x", "labels": ["book/top"]}) + "\n\n", "utf-8")
     assert evaluation.read_labelled(path) == [
-        Labelled("1", "x", "abstract", frozenset({"book/top"}), group="1")
+        Labelled("1", "x", "abstract", frozenset({"book/top"}), group="1", codebooks=frozenset({"book"}))
     ]
 
 
@@ -137,3 +137,15 @@ def test_a_line_separator_within_a_text_ends_no_line(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps({"id": 1, "text": "one\u2028two"}, ensure_ascii=False), "utf-8")
     assert evaluation.read_labelled(path)[0].text == "one\u2028two"
+
+
+def test_a_passage_says_nothing_of_a_codebook_that_it_was_not_coded_with(tmp_path):
+    one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
+    one.write_text(
+        '{"id": "1", "text": "a", "labels": ["book/top"]}\n{"id": "2", "text": "b", "labels": []}\n'
+    )
+    two.write_text('{"id": "3", "text": "c", "labels": ["else/x"]}\n')
+    rows = [*evaluation.read_labelled(one), *evaluation.read_labelled(two)]
+    present, counted = evaluation.matrix(rows, "book", ["top"], {"top": None})
+    assert present[:, 0].tolist() == [True, False, False]
+    assert counted[:, 0].tolist() == [True, True, False]

@@ -380,6 +380,10 @@ def train(
     tune: Annotated[
         bool, typer.Option("--tune", help="Tune the encoder on the passages too: better, and much slower.")
     ] = False,
+    epochs: Annotated[int, typer.Option(min=1, help="With --tune: times that every passage is read.")] = 5,
+    goal: Annotated[
+        str, typer.Option(help="What thresholds are chosen for: f1, or precision=0.9, say.")
+    ] = "f1",
 ) -> None:
     """Train a model on labelled passages.
 
@@ -388,11 +392,13 @@ def train(
     Example: `qinlp train coded.jsonl --name ward-study --to models`
     """
     from qinlp import show, training
+    from qinlp.coding.calibration import Goal
 
+    aim = Goal.named(goal)
     with show.progress() as watch:
         folder = training.train(
-            labelled or [], name=name, to=to, encoder=encoder, tune=tune, watch=watch,
-            codebooks=_folders(context),
+            labelled or [], name=name, to=to, encoder=encoder, tune=tune, epochs=epochs, goal=aim,
+            watch=watch, codebooks=_folders(context),
         )  # fmt: skip
     typer.echo(f"{folder} written; its README.md says how good it is. Use it with [coding] model = {name!r}")
 

@@ -195,6 +195,9 @@ class Labelled:
 
     Labels are `codebook/code`. A disputed label is one that coders disagreed on: that cell is
     left out of training and of scoring. `group` is the document, never split over train and test.
+    `codebooks` are those that it was coded with: a label of theirs that it lacks is a no, one of
+    another codebook is unknown. None means that it was coded with all. A `written` passage was
+    made up for training: it teaches, but nothing is calibrated or scored on it.
     """
 
     id: str
@@ -204,3 +207,9 @@ class Labelled:
     disputed: frozenset[str] = frozenset()
     context: str = ""
     group: str = ""
+    codebooks: frozenset[str] | None = None
+    written: bool = False
+
+    def coded_with(self, codebook: str) -> bool:
+        """Return whether people coded it with this codebook."""
+        return self.codebooks is None or codebook in self.codebooks

@@ -20,6 +20,7 @@ from qinlp import __version__, sources
 from qinlp.codebook import Codebook
 from qinlp.codebook import find as find_codebook
 from qinlp.config import Config
+from qinlp.embeddings import Joined, parts
 from qinlp.errors import SourceError, StoreError
 from qinlp.passages import Segmentation, segment
 from qinlp.records import Document, Labelled, Rejected
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from qinlp.coding.model import Coder, Model
+    from qinlp.embeddings import Encoder
 
     Floats = NDArray[np.floating[Any]]
 
@@ -221,17 +223,22 @@ def code(config: Config, watch: Watch = unwatched) -> Coded:
     store = Store(config.database_path)
     model = find_model(config)
     books = [find_codebook(name, config.codebook_folders) for name in config.coding.codebooks]
+    encoders = {book.id: model.encoder_for(book) for book in books}
     coders = {book.id: model.coder_name(book) for book in books}
     interviewer = config.coding.interviewer
     settings = {
         "model": model.name,
         "coders": coders,
         "codebooks": {book.id: book.hash for book in books},
-        "encoder": model.encoder.fingerprint,
+        "encoders": {name: encoder.fingerprint for name, encoder in encoders.items()},
         "options": asdict(config.coding),
     }
     with _Run(store, "code", settings) as run:
-        vectors = _encode(store, run, model, interviewer=interviewer, watch=watch)
+        ran = {}
+        wanted = [part for encoder in encoders.values() for part in parts(encoder)]
+        for encoder in {part.fingerprint: part for part in wanted}.values():
+            if new := _encode(store, run, encoder, interviewer=interviewer, watch=watch):
+                ran[encoder.about] = new
         touched: set[str] = set()
         codings = 0
         for book in books:
@@ -243,7 +250,7 @@ def code(config: Config, watch: Watch = unwatched) -> Coded:
                 watch(f"coding with {book.id}", start, len(todo))
                 ids = todo[start : start + PASSAGES_A_BATCH]
                 with store.read() as con:
-                    ids, batch = pending.vectors(con, model.encoder.fingerprint, ids)
+                    ids, batch = _vectors(con, encoders[book.id], ids)
                 if not ids:  # all of them came in since the encoding: the next run's
                     continue
                 assert coder is not None  # noqa: S101
@@ -256,14 +263,14 @@ def code(config: Config, watch: Watch = unwatched) -> Coded:
                 touched.update(ids)
             if todo:
                 watch(f"coding with {book.id}", len(todo), len(todo))
-        about = model.encoder.about if vectors else ""
+        vectors, about = sum(ran.values()), "; ".join(ran)
         run.finish({"vectors": vectors, "passages": len(touched), "codings": codings, "encoder": about})
     return Coded(vectors, len(touched), codings, about)
 
 
-def _encode(store: Store, run: _Run, model: Model, *, interviewer: bool, watch: Watch) -> int:
+def _encode(store: Store, run: _Run, encoder: Encoder, *, interviewer: bool, watch: Watch) -> int:
     with store.read() as con:
-        todo = pending.unencoded(con, model.encoder.fingerprint, interviewer=interviewer)
+        todo = pending.unencoded(con, encoder.fingerprint, interviewer=interviewer)
     done = encoded = 0
 
     def progress(n: int) -> None:
@@ -274,15 +281,24 @@ def _encode(store: Store, run: _Run, model: Model, *, interviewer: bool, watch: 
     for start in range(0, len(todo), INPUTS_A_BATCH):
         watch("encoding", start, len(todo))
         part = todo.slice(start, INPUTS_A_BATCH).to_pylist()
-        vectors = model.encoder.encode([row["text"] for row in part], progress)
+        vectors = encoder.encode([row["text"] for row in part], progress)
         with store.write() as con:
             run.begin(con)
-            done += append.add_vectors(
-                con, model.encoder.fingerprint, [row["input_hash"] for row in part], vectors
-            )
+            done += append.add_vectors(con, encoder.fingerprint, [row["input_hash"] for row in part], vectors)
     if len(todo):
         watch("encoding", len(todo), len(todo))
     return done
+
+
+def _vectors(con: Any, encoder: Encoder, ids: Sequence[str]) -> tuple[list[str], Floats]:
+    """Return the passages among `ids` that the encoder has read, and their vectors."""
+    found = [pending.vectors(con, part.fingerprint, ids) for part in parts(encoder)]
+    if not isinstance(encoder, Joined):
+        return found[0]
+    common = sorted(set(found[0][0]) & set(found[1][0]))
+    places = [{name: i for i, name in enumerate(names)} for names, _ in found]
+    kept = [v[[at[name] for name in common]] for at, (_, v) in zip(places, found, strict=True)]
+    return common, encoder.join(kept)
 
 
 def _code_batch(book: Codebook, coder: Coder, ids: Sequence[str], vectors: Floats, keep_from: float) -> Any:

@@ -5,16 +5,20 @@ Everything here is fitted on out-of-fold scores: scores that a head gave to docu
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from qinlp.errors import ConfigError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
     Flags = NDArray[np.bool_]
+    Counts = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,41 @@ def expected_calibration_error(probabilities: Floats, present: Flags, bins: int 
     return float(gap.sum() / n.sum()) if n.sum() else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a threshold is chosen for: the best F1, or, with `precision`, the most found at that precision."""
+
+    precision: float | None = None
+
+    @classmethod
+    def named(cls, text: str) -> Goal:
+        """Read a goal: `f1` or `precision=0.9`.
+
+        Raises:
+            ConfigError: it is neither.
+        """
+        name, _, value = text.partition("=")
+        with contextlib.suppress(ValueError):
+            if name == "f1" and not value:
+                return cls()
+            if name == "precision" and 0 < float(value) <= 1:
+                return cls(float(value))
+        raise ConfigError(f"goal {text!r}: give f1, or precision= and a share, such as precision=0.9")
+
+    def threshold(self, probabilities: Floats, present: Flags) -> float:
+        """Return the threshold for it. Arrays of shape (passages,)."""
+        if self.precision is None:
+            return f1_threshold(probabilities, present)
+        return precision_threshold(probabilities, present, self.precision)
+
+    def __str__(self) -> str:
+        """Say it."""
+        return "best F1" if self.precision is None else f"precision of at least {self.precision:g}"
+
+
+BEST_F1 = Goal()
+
+
 def f1_threshold(probabilities: Floats, present: Flags) -> float:
     """Return the threshold with the best F1; midway between the two scores that it parts."""
     order = np.argsort(-probabilities, kind="stable")
@@ -75,9 +114,25 @@ def precision_threshold(probabilities: Floats, present: Flags, at_least: float) 
 
 def upper_bound(errors: int, of: int, confidence: float) -> float:
     """Return the one-sided Clopper-Pearson bound on an error rate."""
+    return float(_upper_bounds(np.array(errors), np.array(of), confidence))
+
+
+def _upper_bounds(errors: Counts, of: Counts, confidence: float) -> Floats:
     from scipy.stats import beta
 
-    return 1.0 if errors >= of else float(beta.ppf(confidence, errors + 1, of - errors))
+    good = np.maximum(of - errors, 1)
+    return np.where(errors >= of, 1.0, beta.ppf(confidence, errors + 1, good))
+
+
+class Band(NamedTuple):
+    """The probabilities that go to a person, and what to expect of those that do not."""
+
+    start: float
+    to: float
+    wrong: float
+    """Share of the codings above the band that are wrong, at most."""
+    missed: float
+    """Share of the passages that hold the code, outside the band, that lie below it, at most."""
 
 
 def unsure_band(
@@ -86,39 +141,45 @@ def unsure_band(
     threshold: float,
     *,
     error: float = 0.08,
-    confidence: float = 0.5,
+    confidence: float = 0.7,
     at_most: float = 1.0,
-) -> tuple[float, float]:
-    """Return the smallest band (from, to) around the threshold that must go to a person.
+) -> Band:
+    """Return the smallest band around the threshold that must go to a person.
 
     Above the band at most `error` of the codings are wrong; below it at most `error` of the
     passages that hold the code, and are not in the band, are missed. Each bound is a
     Clopper-Pearson bound at `confidence` on the scores given, risk control in the manner of
     Angelopoulos et al. 2021 (arXiv 2110.01052) with one step a side. A side that cannot keep
     its promise is unsure to its end. No more than the share `at_most` of the passages is unsure:
-    where the band would hold more, the promise gives way and those nearest to the threshold stay.
+    where the band would hold more, those nearest to the threshold stay, and the band promises the
+    larger errors that are left.
     """
-    p, y = probabilities, present
-    to = 1.0
-    for edge in np.unique(p[p >= threshold]):
-        above = p >= edge
-        if upper_bound(int((~y & above).sum()), int(above.sum()), confidence) <= error:
-            to = float(edge)
-            break
-    found = int((y & (p >= to)).sum())
-    start = 0.0
-    for edge in np.unique(p[p < threshold])[::-1]:
-        missed = int((y & (p < edge)).sum())
-        if upper_bound(missed, missed + found, confidence) <= error:
-            start = float(edge)
-            break
-    inside = np.sort(p[(p >= start) & (p <= to)])
+    order = np.argsort(probabilities, kind="stable")
+    p, y = probabilities[order], present[order]
+    held = np.concatenate([[0], np.cumsum(y)])  # held[i] of the i lowest hold the code
+    edges = np.unique(p)
+    at = np.searchsorted(p, edges)
+    above, hits = len(p) - at, held[-1] - held[at]
+    keeps = (edges >= threshold) & (_upper_bounds(above - hits, above, confidence) <= error)
+    to = float(edges[keeps][0]) if keeps.any() else 1.0
+    found = held[-1] - held[np.searchsorted(p, to)]
+    keeps = (edges < threshold) & (_upper_bounds(held[at], held[at] + found, confidence) <= error)
+    start = float(edges[keeps][-1]) if keeps.any() else 0.0
+    inside = p[(p >= start) & (p <= to)]
     room = max(1, int(at_most * len(p)))
     if len(inside) > room:
         far = np.abs(_logit(inside) - _logit(np.array([threshold])))
         kept = inside[np.argsort(far, kind="stable")[:room]]
         start, to = float(kept.min()), float(kept.max())
-    return start, max(start, to)
+    to = max(start, to)
+    sure = p > to
+    right, lost = int((y & sure).sum()), int((y & (p < start)).sum())
+    return Band(
+        start,
+        to,
+        upper_bound(int(sure.sum()) - right, int(sure.sum()), confidence),
+        upper_bound(lost, lost + right, confidence),
+    )
 
 
 def _logit(p: Floats) -> Floats:

@@ -31,6 +31,27 @@ def page(card: Mapping[str, Any]) -> str:
         ),
         "",
         *_tables(card["scores"]),
+        "## Calibration",
+        "",
+        "Of the passages that are given a probability, so many hold the code; bars are 95% intervals.",
+        "",
+        "![Reliability of the commonest codes](reliability.svg)",
+        "",
+        "## What it is unsure of",
+        "",
+        (
+            "The share of these passages that waits for a person, and the errors to expect of the rest, "
+            "at most: codings above the band that are wrong, and passages that hold the code but lie below."
+        ),
+        "",
+        "| code | waits | wrong | missed |",
+        "|---|---:|---:|---:|",
+        *(
+            f"| {code} | {u['review']:.0%} | {u['wrong']:.0%} | {u['missed']:.0%} |"
+            for book in card["unsure"]
+            for code, u in book.items()
+        ),
+        "",
     ]
     for title, found in card.get("evaluations", {}).items():
         lines += [f"## Scores on {title}", "", *_tables(found)]

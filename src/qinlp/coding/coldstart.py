@@ -1,9 +1,13 @@
 """Code at once with a codebook that nobody has labelled passages for.
 
-A passage is compared with each code's definition and examples (nearest-prototype classification
-in the manner of Snell et al. 2017, arXiv 1703.05175). Similarities mean little in themselves, so
+Every code gets a direction in the encoder's space. It starts where the code's definition differs
+from the other definitions, and a ridge regression (Hoerl and Kennard 1970) over definitions and
+examples moves it, the further the more examples there are. A likeness means little in itself, so
 one small logistic regression, fitted over the codes of codebooks that *do* have labelled
-passages, turns them into probabilities; it carries over because it sees no code's identity.
+passages, turns likenesses into probabilities; it carries over because it sees no code's identity.
+
+Definitions are told apart best by an encoder that was not tuned on other codebooks: see
+docs/coldstart.md.
 """
 
 from __future__ import annotations
@@ -26,6 +30,13 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
     Flags = NDArray[np.bool_]
 
+FEATURES = 2
+"""How many likenesses `Prototypes.features` returns of a passage and a code."""
+_STIFFNESS = 5.0
+"""The ridge penalty: as many examples as this pull a direction about halfway."""
+_START = 0.5
+"""How long the direction is that a definition alone gives."""
+
 
 @dataclass(frozen=True, slots=True)
 class Similarity:
@@ -43,42 +54,54 @@ class Prototypes:
     """What a codebook's assignable codes look like to an encoder."""
 
     codes: tuple[str, ...]
-    definitions: Floats
-    """Shape (codes, dimension)."""
-    examples: Floats
-    """Shape (examples, dimension)."""
-    owner: NDArray[np.intp]
-    """For each example, the position of its code."""
+    directions: Floats
+    """Shape (dimension, codes)."""
+    bias: Floats
+    """Shape (codes,)."""
 
     @classmethod
     def of(cls, codebook: Codebook, encoder: Encoder) -> Prototypes:
         """Encode the definitions and examples of every code that may be given to a passage."""
-        codes = [code for code in codebook.codes if code.assignable]
-        examples = [(i, text) for i, code in enumerate(codes) for text in code.examples]
-        vectors = encoder.encode([_said(code) for code in codes] + [text for _, text in examples])
-        return cls(
-            tuple(code.id for code in codes),
+        codes = codebook.assignable
+        texts = list(dict.fromkeys(text for code in codes for text in code.examples))
+        held = np.array([[text in code.examples for code in codes] for text in texts], np.bool_)
+        vectors = encoder.encode([_said(code) for code in codes] + texts)
+        return cls.fit(
+            [code.id for code in codes],
             vectors[: len(codes)],
             vectors[len(codes) :],
-            np.array([i for i, _ in examples], np.intp),
+            held.reshape(-1, len(codes)),
         )
 
-    def features(self, vectors: Floats) -> Floats:
-        """Return likenesses, shape (passages, codes, 4).
+    @classmethod
+    def fit(cls, codes: Sequence[str], definitions: Floats, examples: Floats, held: Flags) -> Prototypes:
+        """Find each code's direction.
 
-        They are: to the definition, to the likest example, to the mean of the examples, and the
-        last one again less its mean over all codes.
+        Args:
+            codes: their ids.
+            definitions: shape (codes, dimension).
+            examples: shape (examples, dimension), none or more.
+            held: shape (examples, codes), whether the example is one of the code.
         """
-        definition = vectors @ self.definitions.T
-        nearest = np.copy(definition)
-        mean = np.copy(definition)
-        if len(self.owner):
-            each = vectors @ self.examples.T
-            for i in np.unique(self.owner):
-                own = each[:, self.owner == i]
-                nearest[:, i], mean[:, i] = own.max(1), own.mean(1)
-        relative = mean - mean.mean(1, keepdims=True)
-        return np.stack([definition, nearest, mean, relative], axis=2)
+        start = np.asarray(definitions, float)
+        if len(codes) > 1:
+            start = start - start.mean(0)
+        start = _START * start / np.maximum(np.linalg.norm(start, axis=1, keepdims=True), 1e-6)
+        x = np.concatenate([definitions, examples]).astype(float)
+        y = np.concatenate([np.eye(len(codes)), held])
+        x_mean, y_mean = x.mean(0), y.mean(0)
+        x = x - x_mean
+        missing = y - y_mean - x @ start.T
+        directions = start.T + x.T @ np.linalg.solve(x @ x.T + _STIFFNESS * np.eye(len(x)), missing)
+        return cls(tuple(codes), directions, y_mean - x_mean @ directions)
+
+    def features(self, vectors: Floats) -> Floats:
+        """Return likenesses, shape (passages, codes, 2).
+
+        They are: to the code, and the same less its mean over all codes.
+        """
+        likeness = vectors @ self.directions + self.bias
+        return np.stack([likeness, likeness - likeness.mean(1, keepdims=True)], axis=2)
 
 
 def _said(code: Code) -> str:
@@ -91,10 +114,10 @@ def calibrate(found: Sequence[tuple[Floats, Flags, Flags]]) -> Similarity:
 
     x = np.concatenate([features[counted] for features, _, counted in found])
     y = np.concatenate([present[counted] for _, present, counted in found])
-    fitted = LogisticRegression(C=1.0, max_iter=500).fit(x, y)
+    fitted = LogisticRegression(C=100.0, max_iter=500).fit(x, y)
     p = fitted.predict_proba(x)[:, 1]
     threshold = f1_threshold(p, y)
-    low, high = unsure_band(p, y, threshold)
+    low, high = unsure_band(p, y, threshold)[:2]
     return Similarity(
         tuple(float(w) for w in fitted.coef_[0]), float(fitted.intercept_[0]), threshold, low, high
     )
@@ -102,7 +125,10 @@ def calibrate(found: Sequence[tuple[Floats, Flags, Flags]]) -> Similarity:
 
 @dataclass(frozen=True)
 class ColdStart:
-    """A coder made of a codebook's own words; the same face as `heads.Heads`."""
+    """A coder made of a codebook's own words; the same face as `heads.Heads`.
+
+    The vectors that it is given must come from `encoder`.
+    """
 
     book: Codebook
     encoder: Encoder
@@ -117,11 +143,11 @@ class ColdStart:
     @cached_property
     def codes(self) -> tuple[str, ...]:
         """The assignable codes."""
-        return tuple(code.id for code in self.book.codes if code.assignable)
+        return tuple(code.id for code in self.book.assignable)
 
     @cached_property
     def prototypes(self) -> Prototypes:
-        """The encoded definitions and examples; made when first needed."""
+        """What the codes look like to the encoder; made when first needed."""
         return Prototypes.of(self.book, self.encoder)
 
     @property

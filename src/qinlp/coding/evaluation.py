@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 
 def read_labelled(path: Path) -> list[Labelled]:
-    """Read labelled passages, one JSON object a line: id, text, kind, labels; context, disputed, group.
+    """Read labelled passages, one JSON object a line.
+
+    Keys: id, text, kind, labels; and, where there are any, context, disputed, group, written. All
+    were coded with each codebook that a label of the file names.
 
     Raises:
         SourceError: the file is missing, or a line is no such object; says which.
@@ -54,6 +57,7 @@ def read_labelled(path: Path) -> list[Labelled]:
                     disputed=frozenset(row.get("disputed", ())),
                     context=str(row.get("context", "")),
                     group=str(row.get("group") or row["id"]),
+                    written=bool(row.get("written")),
                 )
             )
         except (json.JSONDecodeError, KeyError, AttributeError, TypeError, ValueError) as error:
@@ -61,7 +65,8 @@ def read_labelled(path: Path) -> list[Labelled]:
             raise SourceError(
                 f"{path}:{number}: {what}; each line is an object with id, text and kind"
             ) from None
-    return found
+    named = frozenset(label.partition("/")[0] for row in found for label in row.labels | row.disputed)
+    return [replace(row, codebooks=named or None) for row in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +273,8 @@ def matrix(
     """Return (present, counted), each of shape (rows, codes).
 
     A label counts for its code and for every code that it is part of. A cell is left out where
-    its label, or a part of it that would decide it, is disputed.
+    its label, or a part of it that would decide it, is disputed, and where the passage was not
+    coded with the codebook.
     """
     column = {code: i for i, code in enumerate(codes)}
     present = np.zeros((len(rows), len(codes)), bool)
@@ -282,4 +288,5 @@ def matrix(
                     if at in column:
                         cells[i, column[at]] = True
                     at = parents.get(at)
-    return present, present | ~disputed
+    coded = np.array([row.coded_with(codebook) for row in rows], bool)[:, None]
+    return present, (present | ~disputed) & coded

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qinlp.coding.calibration import Sigmoid, f1_threshold, fit_sigmoid, unsure_band
+from qinlp.coding.calibration import BEST_F1, Band, Goal, fit_sigmoid, unsure_band
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
     Flags = NDArray[np.bool_]
+    Places = NDArray[np.intp]
 
 FEWEST = 12
 """A code with fewer labelled passages gets no head: it stays for people to code."""
@@ -32,7 +33,10 @@ class Heads:
     """The trained codes of one codebook.
 
     `weights` (dimension, codes) and `bias` (codes,) give raw scores, `slope` and `offset` (codes,)
-    make them probabilities; `threshold`, `unsure_from` and `unsure_to` (codes,) decide.
+    make them probabilities; `threshold`, `unsure_from` and `unsure_to` (codes,) decide. `wrong`
+    and `missed` (codes,) are the errors to expect outside that band (see `calibration.Band`). `parent`
+    (codes,) is the position of the code that each is part of, -1 where it is part of none: a whole
+    listens to its parts (see `scores`).
     """
 
     codebook: str
@@ -45,14 +49,17 @@ class Heads:
     threshold: Floats
     unsure_from: Floats
     unsure_to: Floats
+    wrong: Floats
+    missed: Floats
+    parent: Places
     estimators: Mapping[str, Any] = field(repr=False, compare=False, default_factory=dict)
     """The scikit-learn estimators that the weights come from, for those who want to look."""
     origin: str = "trained; threshold: best F1 on out-of-fold scores"
 
     def probabilities(self, vectors: Floats) -> Floats:
         """Return calibrated probabilities, shape (passages, codes), of vectors (passages, dimension)."""
-        scores = vectors.astype(np.float32) @ self.weights.astype(np.float32) + self.bias
-        return np.asarray(1 / (1 + np.exp(-np.clip(self.slope * scores + self.offset, -30, 30))), np.float32)
+        raw = vectors.astype(np.float32) @ self.weights.astype(np.float32) + self.bias.astype(np.float32)
+        return _Rule(self.slope, self.offset, self.threshold, self.parent).probabilities(raw)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what is saved."""
@@ -89,11 +96,11 @@ def fit(
     return weights, bias, estimators
 
 
-def folds(groups: Sequence[str], n: int, seed: int = 0) -> list[NDArray[np.intp]]:
-    """Split rows into `n` parts, the rows of one document never over two."""
+def folds(groups: Sequence[str], n: int) -> list[Places]:
+    """Split rows into `n` parts of about one size, the rows of one document never over two."""
     from sklearn.model_selection import GroupKFold
 
-    splitter = GroupKFold(n_splits=n, shuffle=True, random_state=seed)
+    splitter = GroupKFold(n_splits=n)
     return [test for _, test in splitter.split(np.zeros((len(groups), 1)), groups=np.asarray(groups))]
 
 
@@ -106,7 +113,7 @@ class Trained:
     """
 
     heads: Heads
-    rows: NDArray[np.intp]
+    rows: Places
     probabilities: Floats
     decisions: Flags
     present: Flags
@@ -122,10 +129,15 @@ def train(
     counted: Flags,
     groups: Sequence[str],
     *,
-    fold_vectors: Sequence[tuple[Floats, NDArray[np.intp]]] | None = None,
+    parents: Mapping[str, str | None] | None = None,
+    goal: Goal = BEST_F1,
+    fold_vectors: Sequence[tuple[Floats, Places]] | None = None,
     strength: float = 1.0,
 ) -> Trained:
     """Train, calibrate and set thresholds for every code with at least `FEWEST` labelled passages.
+
+    `parents` says which code each is part of; `codes` holds a whole before its parts. `goal` is
+    what thresholds are chosen for.
 
     Scores for calibration are out of fold, over documents. An encoder that was itself tuned on
     these passages would give them away: pass `fold_vectors`, for each fold the vectors of all
@@ -142,60 +154,99 @@ def train(
         scores[test] = of_fold[test] @ w + b
     tests = [test for _, test in parts]
     seen = np.sort(np.concatenate(tests))
-    rule = _rule(scores[seen], present[seen], counted[seen])
+    kept = tuple(codes[int(i)] for i in enough)
+    place = {code: i for i, code in enumerate(kept)}
+    parent = np.array([place.get((parents or {}).get(code) or "", -1) for code in kept], np.intp)
+    rule = _rule(scores[seen], present[seen], counted[seen], parent, goal)
     probabilities = np.zeros_like(scores)
     decisions = np.zeros_like(present)
     for test in tests:  # each fold judged by a rule from the others
         rest = np.setdiff1d(seen, test)
-        of_rest = _rule(scores[rest], present[rest], counted[rest])
+        of_rest = _rule(scores[rest], present[rest], counted[rest], parent, goal)
         probabilities[test] = of_rest.probabilities(scores[test])
         decisions[test] = probabilities[test] >= of_rest.threshold
-    kept = tuple(codes[int(i)] for i in enough)
+    bands = _bands(rule, scores[seen], present[seen], counted[seen])
     made = Heads(
         codebook, codebook_hash, kept, weights, bias, rule.slope, rule.offset,
-        rule.threshold, *_bands(rule, scores[seen], present[seen], counted[seen]),
-        dict(zip(kept, estimators, strict=True)),
+        rule.threshold, *_columns(bands), parent, dict(zip(kept, estimators, strict=True)),
+        f"trained; threshold: {goal} on out-of-fold scores",
     )  # fmt: skip
     return Trained(made, seen, probabilities[seen], decisions[seen], present[seen], counted[seen])
 
 
 @dataclass(frozen=True)
 class _Rule:
+    """From raw scores to probabilities and decisions; arrays of shape (codes,)."""
+
     slope: Floats
     offset: Floats
     threshold: Floats
+    parent: Places
 
-    def probabilities(self, scores: Floats) -> Floats:
-        return np.asarray(1 / (1 + np.exp(-np.clip(self.slope * scores + self.offset, -30, 30))))
+    def probabilities(self, raw: Floats) -> Floats:
+        """Return probabilities, same shape as `raw` (passages, codes), in its precision."""
+        slope, offset = self.slope.astype(raw.dtype), self.offset.astype(raw.dtype)
+        found = _sigmoid(slope * raw + offset)
+        for whole, parts in _wholes(self.parent):
+            score = _with_parts(raw[:, whole], found[:, parts])
+            found[:, whole] = _sigmoid(slope[whole] * score + offset[whole])
+        return found
 
 
-def _rule(scores: Floats, present: Flags, counted: Flags) -> _Rule:
-    sigmoids: list[Sigmoid] = []
-    probabilities = np.zeros_like(scores)
-    for i in range(scores.shape[1]):
+def _wholes(parent: Places) -> list[tuple[int, Places]]:
+    """Return each code that has parts with the positions of them, the deepest first."""
+    return [(whole, np.flatnonzero(parent == whole)) for whole in sorted({*parent.tolist()} - {-1})[::-1]]
+
+
+def _with_parts(raw: Floats, parts: Floats) -> Floats:
+    """Return a whole's score: the mean of its own and of the log-odds that it has any of its parts.
+
+    `raw` has shape (passages,), `parts` are their probabilities (passages, parts). Parts are taken
+    as independent (noisy-or, Pearl 1988, section 4.3.2); calibration afterwards mends what that
+    gets wrong.
+    """
+    none = np.clip((1 - parts).prod(1), 1e-6, 1 - 1e-6)
+    return np.asarray((raw + np.log1p(-none) - np.log(none)) / 2)
+
+
+def _sigmoid(x: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-np.clip(x, -30, 30))))
+
+
+def _rule(raw: Floats, present: Flags, counted: Flags, parent: Places, goal: Goal) -> _Rule:
+    n = raw.shape[1]
+    parts = dict(_wholes(parent))
+    slope, offset, threshold = np.zeros(n), np.zeros(n), np.zeros(n)
+    probabilities = np.zeros_like(raw)
+    for i in reversed(range(n)):  # parts stand after their wholes
         use = counted[:, i]
-        sigmoids.append(fit_sigmoid(scores[use, i], present[use, i]))
-        probabilities[:, i] = sigmoids[i](scores[:, i])
+        score = _with_parts(raw[:, i], probabilities[:, parts[i]]) if i in parts else raw[:, i]
+        fitted = fit_sigmoid(score[use], present[use, i])
+        slope[i], offset[i] = fitted.slope, fitted.offset
+        probabilities[:, i] = fitted(score)
     rare = (present & counted).sum(0) < _OWN_THRESHOLD
-    threshold = np.zeros(len(sigmoids))
     if rare.any():
         cells = counted & rare
-        threshold[rare] = f1_threshold(probabilities[cells], present[cells])
+        threshold[rare] = goal.threshold(probabilities[cells], present[cells])
     for i in np.flatnonzero(~rare).tolist():
         use = counted[:, i]
-        threshold[i] = f1_threshold(probabilities[use, i], present[use, i])
-    return _Rule(np.array([s.slope for s in sigmoids]), np.array([s.offset for s in sigmoids]), threshold)
+        threshold[i] = goal.threshold(probabilities[use, i], present[use, i])
+    return _Rule(slope, offset, threshold, parent)
 
 
-def _bands(rule: _Rule, scores: Floats, present: Flags, counted: Flags) -> tuple[Floats, Floats]:
-    probabilities = rule.probabilities(scores)
-    found = [
+def _bands(rule: _Rule, raw: Floats, present: Flags, counted: Flags) -> list[Band]:
+    probabilities = rule.probabilities(raw)
+    return [
         unsure_band(
             probabilities[counted[:, i], i],
             present[counted[:, i], i],
             float(rule.threshold[i]),
             at_most=min(MOST_REVIEWED, 2 * float(present[counted[:, i], i].mean())),
         )
-        for i in range(scores.shape[1])
+        for i in range(raw.shape[1])
     ]
-    return np.array([low for low, _ in found]), np.array([high for _, high in found])
+
+
+def _columns(bands: Sequence[Band]) -> tuple[Floats, Floats, Floats, Floats]:
+    found = np.array(bands).reshape(-1, 4)
+    return found[:, 0], found[:, 1], found[:, 2], found[:, 3]

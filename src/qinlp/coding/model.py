@@ -25,7 +25,7 @@ from qinlp import shipped
 from qinlp.codebook import find as find_codebook
 from qinlp.coding.coldstart import ColdStart, Similarity
 from qinlp.coding.heads import Heads
-from qinlp.embeddings import Encoder, SentenceTransformerEncoder, base_folder
+from qinlp.embeddings import Encoder, Joined, SentenceTransformerEncoder, base_folder
 from qinlp.errors import ModelError, nearest
 
 if TYPE_CHECKING:
@@ -88,6 +88,15 @@ class Model:
         return SentenceTransformerEncoder(str(own)) if own.is_dir() else encoder_named(self.card["encoder"])
 
     @cached_property
+    def general(self) -> Encoder:
+        """The encoder that a cold start compares with: a tuned one beside the one it was tuned from."""
+        return general(self.encoder, self.card.get("tuned_from"))
+
+    def encoder_for(self, codebook: Codebook) -> Encoder:
+        """Return the encoder whose vectors the codebook's coder takes."""
+        return self.encoder if codebook.id in self.trained else self.general
+
+    @cached_property
     def trained(self) -> Mapping[str, Path]:
         """The files of the trained heads by codebook id."""
         return {path.stem: path for path in sorted((self.folder / "heads").glob("*.skops"))}
@@ -106,14 +115,15 @@ class Model:
         if path is not None:
             return load_heads(path)
         parts = json.loads(self._file("cold.json").decode())
-        return ColdStart(codebook, self.encoder, Similarity(**{**parts, "weights": tuple(parts["weights"])}))
+        return ColdStart(codebook, self.general, Similarity(**{**parts, "weights": tuple(parts["weights"])}))
 
     def coder_name(self, codebook: Codebook) -> str:
         """Return how codings name this coder: the model and a hash of all that decides a coding."""
         path = self.trained.get(codebook.id)
         made_of = self._file(f"heads/{path.name}" if path else "cold.json")
         own = "" if path else codebook.hash
-        digest = hashlib.sha256(made_of + own.encode() + self.encoder.fingerprint.encode())
+        read_by = self.encoder_for(codebook).fingerprint
+        digest = hashlib.sha256(made_of + own.encode() + read_by.encode())
         return f"{self.name}@{digest.hexdigest()[:12]}"
 
     def _file(self, name: str) -> bytes:
@@ -156,12 +166,17 @@ def decide(codebook: Codebook, coder: Coder, probabilities: Floats) -> NDArray[n
     A code is present where it passes its threshold or one of its parts does; in an exclusive
     codebook only the likeliest of those that pass.
     """
-    decided = probabilities >= coder.threshold
+    return settle(codebook, coder.codes, probabilities, probabilities >= coder.threshold)
+
+
+def settle(
+    codebook: Codebook, codes: Sequence[str], probabilities: Floats, passed: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Return what is decided present, of the codes that `passed` their threshold."""
     if codebook.exclusive:
-        passed = np.where(decided, probabilities, -1)
-        likeliest = passed.argmax(1)[:, None] == np.arange(probabilities.shape[1])
-        return np.asarray(decided & likeliest)
-    return rolled_up(codebook, coder.codes, decided)
+        likeliest = np.where(passed, probabilities, -1).argmax(1)[:, None]
+        return np.asarray(passed & (likeliest == np.arange(len(codes))))
+    return rolled_up(codebook, codes, passed)
 
 
 def find(name: str, folders: Sequence[Path] = ()) -> Model:
@@ -200,6 +215,15 @@ def encoder_named(name: str) -> Encoder:
     if (Path(name) / "modules.json").exists() or ("/" in name and not Path(name).exists()):
         return SentenceTransformerEncoder(name)
     return named(name).encoder
+
+
+def general(encoder: Encoder, tuned_from: str | None) -> Encoder:
+    """Return what a cold start compares with, for an encoder that may have been tuned.
+
+    Raises:
+        ModelError: the encoder that it was tuned from is unknown.
+    """
+    return Joined(encoder_named(tuned_from), encoder) if tuned_from else encoder
 
 
 def save(
