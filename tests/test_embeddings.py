@@ -79,7 +79,7 @@ def test_no_text_gives_no_vector(base):
 
 def test_what_ran_is_told(base):
     assert base.precision in base.about
-    assert "threads" in base.about
+    assert "batches at once" in base.about
 
 
 def test_altered_weights_are_refused(tmp_path, monkeypatch):
