@@ -40,7 +40,7 @@ def model_folder(tmp_path_factory):
 def words(model_folder, monkeypatch):
     """Put the model without torch in the place of the configured one, and return its encoder."""
     found = fake.model(model_folder)
-    monkeypatch.setattr(steps, "find_model", lambda config: found)
+    monkeypatch.setattr(steps.coding, "find_model", lambda config: found)
     return found.encoder
 
 
@@ -49,7 +49,7 @@ def _coded_once(tmp_path_factory, model_folder):
     """Make the database that `coded` copies."""
     folder = fake.write_project(tmp_path_factory.mktemp("coded") / "project")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(steps, "find_model", lambda config: fake.model(model_folder))
+        patch.setattr(steps.coding, "find_model", lambda config: fake.model(model_folder))
         steps.ingest(config.load(folder), [folder / "documents"])
         steps.code(config.load(folder))
     return folder / "qinlp.duckdb"

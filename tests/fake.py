@@ -120,8 +120,9 @@ def environment(model_folder, home):
 def main():
     from qinlp import cli
 
-    steps.find_model = lambda config: model(Path(os.environ[FOLDER]))
-    steps.DOCUMENTS_A_BATCH, steps.INPUTS_A_BATCH, steps.PASSAGES_A_BATCH = 25, 100, 100
+    steps.coding.find_model = lambda config: model(Path(os.environ[FOLDER]))
+    steps.reading.DOCUMENTS_A_BATCH = 25
+    steps.coding.INPUTS_A_BATCH = steps.coding.PASSAGES_A_BATCH = 100
     cli.main()
 
 

@@ -111,3 +111,29 @@ def test_the_project_is_chosen_by_option_then_environment_then_place(tmp_path, m
     assert config.project_folder(None) == tmp_path / "b"
     monkeypatch.delenv("QINLP_PROJECT")
     assert str(config.project_folder(None)) == "."
+
+
+def test_searches_are_tables_with_dates(tmp_path):
+    (tmp_path / "qinlp.toml").write_text(
+        '[[search]]\nname = "falls"\nsource = "pubmed"\nquery = "falls[tiab]"\nsince = 2024-01-31\n', "utf-8"
+    )
+    (one,) = config.load(tmp_path).search
+    assert (one.name, one.since.isoformat(), one.overlap_days) == ("falls", "2024-01-31", 7)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ('[search]\nname = "a"', r"these are tables: write \[\[search\]\]"),
+        ('[[search]]\nname = "a"\nsource = "pubmed"', "search.query is missing"),
+        ('[[search]]\nname = "a"\nsource = "pubmed"\nquery = "x"\nsince = "2024"', "a date is needed"),
+        ('[[search]]\nname = "a"\nsource = "pubmed"\nquery = "x"\noverlap_days = 0', "allowed: 1 and more"),
+        ('[[search]]\nname = "a b"\nsource = "pubmed"\nquery = "x"', "search.1.name = 'a b'"),
+        ('[[search]]\nname = "a"\nsource = "pubmed"\nquery = "x"\n' * 2, "allowed: each once"),
+        ('[compute]\nrunner = "ray"', "allowed: thread or dask"),
+    ],
+)
+def test_a_wrong_search_is_refused_with_the_remedy(tmp_path, lines, said):
+    (tmp_path / "qinlp.toml").write_text(lines, "utf-8")
+    with pytest.raises(ConfigError, match=said):
+        config.load(tmp_path)

@@ -133,7 +133,7 @@ def test_every_run_is_recorded_with_what_it_did(coded, settings):
 
 def test_a_step_that_fails_between_batches_is_gone_on_with(settings, words, monkeypatch, count):
     ingest(settings)
-    monkeypatch.setattr(steps, "INPUTS_A_BATCH", 3)
+    monkeypatch.setattr(steps.coding, "INPUTS_A_BATCH", 3)
     encode, calls = words.encode, []
 
     def stumble(texts, progress=None):
@@ -178,7 +178,7 @@ def test_watching_never_goes_backwards_and_ends_at_the_end(settings, words):
 
 
 def test_a_passage_that_came_in_after_the_encoding_is_coded_next_time(settings, words, monkeypatch):
-    encoded = steps._encode
+    encoded = steps.coding._encode
 
     def ingest_after(*given, **options):
         n = encoded(*given, **options)
@@ -188,7 +188,7 @@ def test_a_passage_that_came_in_after_the_encoding_is_coded_next_time(settings, 
     ingest(settings, "documents/kari.txt")
     steps.code(settings)
     with monkeypatch.context() as patch:
-        patch.setattr(steps, "_encode", ingest_after)
+        patch.setattr(steps.coding, "_encode", ingest_after)
         assert steps.code(settings).passages == 0
     assert steps.code(settings).passages > 0
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from datetime import date, datetime
 from pathlib import Path
 from types import GenericAlias
 from typing import Any, get_args, get_type_hints
@@ -13,6 +15,7 @@ from typing import Any, get_args, get_type_hints
 from qinlp.errors import ConfigError, nearest
 
 FILE = "qinlp.toml"
+RUNNERS = ("thread", "dask")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,40 @@ class Ingest:
 
     paths: tuple[str, ...] = ("documents",)
     """Files and folders that `qinlp run` reads, relative to the project folder."""
+    settle_seconds: float = 2.0
+    """A file that changed so lately may still be being written: it is left until it rests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search that every run asks for what is new since the last one."""
+
+    name: str
+    """What it is called in the store and in messages."""
+    source: str
+    """europepmc, pubmed or openalex."""
+    query: str
+    """In the source's own language; qinlp adds the dates."""
+    since: date = date(1800, 1, 1)
+    """Records that the source took in before that day are not asked for."""
+    overlap_days: int = 7
+    """So many days before the last run's end are asked for again, for records that appeared late."""
+    base_url: str = ""
+    """Another address of the service; else its public one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """How far a run may go on the network; e-mail and keys come from the environment."""
+
+    requests: int = 10_000
+    """Requests that one run may send, all searches and repetitions together."""
+    minutes: float = 60.0
+    """How long one run may ask, all searches together."""
+    tries: int = 6
+    """How often one request is sent before its search is given up for this run."""
+    timeout_seconds: float = 60.0
+    """How long one answer may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +83,42 @@ class CodingOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Compute:
+    """Where passages are encoded and coded."""
+
+    runner: str = "thread"
+    """thread: this process; dask: a Dask cluster."""
+    address: str = ""
+    """The Dask scheduler, such as tcp://head-node:8786; else a cluster on this machine for the run."""
+    workers: int = 2
+    """Processes of the cluster on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When `qinlp serve` runs which flow, as cron has it; an empty one is not scheduled."""
+
+    nightly: str = "15 2 * * *"
+    ingest: str = ""
+    code: str = ""
+    train: str = ""
+    timezone: str = ""
+    """Such as Europe/Oslo; else that of the Prefect server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """When a run counts as departing from its history."""
+
+    departure: float = 4.0
+    """So many robust standard deviations (median and MAD) from the runs before."""
+    history: int = 5
+    """Runs that must have been before any is judged."""
+    stale_hours: float = 48.0
+    """A project with a schedule whose last run is older is not well."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One project's settings; every one has a default, so an empty file is valid."""
 
@@ -55,6 +128,11 @@ class Config:
     ingest: Ingest = field(default_factory=Ingest)
     passages: Passages = field(default_factory=Passages)
     coding: CodingOptions = field(default_factory=CodingOptions)
+    search: tuple[Search, ...] = ()
+    network: Network = field(default_factory=Network)
+    compute: Compute = field(default_factory=Compute)
+    schedule: Schedule = field(default_factory=Schedule)
+    health: Health = field(default_factory=Health)
 
     @property
     def database_path(self) -> Path:
@@ -109,10 +187,43 @@ def _check_values(config: Config, path: Path) -> None:
          "10 to 2000"),
         ("coding.keep_from", config.coding.keep_from, 0 <= config.coding.keep_from <= 1, "0 to 1"),
         ("coding.codebooks", list(config.coding.codebooks), bool(config.coding.codebooks), "at least one id"),
+        ("ingest.settle_seconds", config.ingest.settle_seconds, 0 <= config.ingest.settle_seconds <= 3600,
+         "0 to 3600"),
+        ("network.requests", config.network.requests, config.network.requests > 0, "at least 1"),
+        ("network.minutes", config.network.minutes, config.network.minutes > 0, "more than 0"),
+        ("network.tries", config.network.tries, 1 <= config.network.tries <= 20, "1 to 20"),
+        ("network.timeout_seconds", config.network.timeout_seconds, config.network.timeout_seconds > 0,
+         "more than 0"),
+        ("compute.runner", config.compute.runner, config.compute.runner in RUNNERS, " or ".join(RUNNERS)),
+        ("compute.workers", config.compute.workers, config.compute.workers > 0, "at least 1"),
+        ("health.departure", config.health.departure, config.health.departure > 0, "more than 0"),
+        ("health.history", config.health.history, config.health.history >= 3, "at least 3"),
+        ("health.stale_hours", config.health.stale_hours, config.health.stale_hours > 0, "more than 0"),
+        *_search_checks(config.search),
+        ("search names", (names := [one.name for one in config.search]), len(set(names)) == len(names),
+         "each once"),
     )  # fmt: skip
     for key, value, valid, allowed in checks:
         if not valid:
             raise ConfigError(f"{path}: {key} = {value!r}; allowed: {allowed}")
+
+
+def _search_checks(searches: tuple[Search, ...]) -> Iterator[tuple[str, Any, bool, str]]:
+    for number, one in enumerate(searches, 1):
+        at = f"search {one.name!r}"
+        yield (
+            f"search.{number}.name",
+            one.name,
+            bool(re.fullmatch(r"[\w.-]+", one.name)),
+            "letters, digits, -, _",
+        )
+        yield (
+            f"{at}: overlap_days",
+            one.overlap_days,
+            one.overlap_days >= 1,
+            "1 and more: sources count in days",
+        )
+        yield f"{at}: query", one.query, bool(one.query.strip()), "what to search for"
 
 
 def _build(  # the one recursive walk over tables and their dataclasses
@@ -133,6 +244,13 @@ def _build(  # the one recursive walk over tables and their dataclasses
                 raise ConfigError(f"{where}; this is a table: write [{prefix}{key}]")
             assert isinstance(hint, type)  # noqa: S101
             values[key] = _build(hint, value, path, text, prefix=f"{prefix}{key}.", extra={})
+        elif (inner := (get_args(hint) or (None,))[0]) is not None and is_dataclass(inner):
+            if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
+                raise ConfigError(f"{where}; these are tables: write [[{prefix}{key}]] before each")
+            assert isinstance(inner, type)  # noqa: S101
+            values[key] = tuple(
+                _build(inner, one, path, text, prefix=f"{prefix}{key}.", extra={}) for one in value
+            )
         else:
             values[key] = _checked(hint, value, where)
     missing = [
@@ -152,7 +270,10 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
         return tuple(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+    odd = (hint is int and isinstance(value, bool)) or (hint is date and isinstance(value, datetime))
+    if not isinstance(value, hint) or odd:
+        if hint is date:
+            raise ConfigError(f"{where}; a date is needed, without quotes: 2024-01-31")
         raise ConfigError(f"{where}; a {hint.__name__} is needed")
     return value
 
@@ -180,6 +301,17 @@ turn_words = 60
 model = "qinlp-minilm"
 codebooks = ["valence", "cfir", "npt"]
 interviewer = false
+
+# a search that every run asks for what is new (`qinlp run nightly`); europepmc, pubmed or openalex
+# [[search]]
+# name = "falls"
+# source = "europepmc"
+# query = 'TITLE_ABS:("fall prevention" AND implementation)'
+# since = 2024-01-01
+
+# when `qinlp serve` runs what, as cron has it
+# [schedule]
+# nightly = "15 2 * * *"
 """
 
 

@@ -3,7 +3,9 @@
     QinlpError                      anything qinlp refuses; the CLI prints it in one line, exit code 2
     ├── ConfigError                 qinlp.toml or an option is wrong
     ├── CodebookError               a codebook is malformed, or a codebook or code is unknown
-    ├── SourceError                 a whole file cannot be read (missing, empty, binary, unknown suffix)
+    ├── SourceError                 a whole file cannot be read (missing, empty, binary, unknown suffix),
+    │   │                           or a search is refused
+    │   └── SourceDown              a search gives no answer now, or the run may ask no more; it may pass
     ├── ModelError                  an encoder or heads are missing, altered or do not fit
     ├── StoreError                  the database is missing, newer than this program, or refuses a statement
     │   └── StoreBusy               another process held the database for longer than we waited
@@ -32,7 +34,11 @@ class CodebookError(QinlpError):
 
 
 class SourceError(QinlpError):
-    """A whole file cannot be read."""
+    """A whole file cannot be read, or a search is refused."""
+
+
+class SourceDown(SourceError):  # noqa: N818 - what it is, as people say it
+    """A searched source gives no usable answer now, or the run's budget is spent; a later run catches up."""
 
 
 class ModelError(QinlpError):

@@ -1,29 +1,18 @@
-"""The steps of the work: each moves data from one stage into the store. Flows and CLI call these.
-
-No step holds the database while it computes. Each batch is committed in one transaction with
-the note that it is done, so a step that was killed at any moment is simply run again.
-"""
+"""Passages become vectors and codings."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from qinlp import __version__, sources
 from qinlp.codebook import Codebook
 from qinlp.codebook import find as find_codebook
 from qinlp.config import Config
 from qinlp.embeddings import Joined, parts
-from qinlp.errors import SourceError, StoreError
-from qinlp.passages import Segmentation, segment
-from qinlp.records import Document, Labelled, Rejected
+from qinlp.records import Labelled
+from qinlp.steps.run import Run, Watch, unwatched
 from qinlp.store import Store, append, pending
 
 if TYPE_CHECKING:
@@ -35,170 +24,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-Watch = Callable[[str, int, int], None]
-"""Told how a step is getting on: what it does, how much is done, of how much (0: not known)."""
-
-DOCUMENTS_A_BATCH = 500
 INPUTS_A_BATCH = 2048
 PASSAGES_A_BATCH = 20_000
-RAW_BYTES = 1_000_000
-"""The quarantine keeps so much of an unreadable file."""
 
 T = TypeVar("T")
-
-
-def unwatched(what: str, done: int, of: int) -> None:
-    """Watch nothing."""
-
-
-class _Run:
-    """A row of `runs`, written with the first batch: a step that finds no work writes nothing."""
-
-    def __init__(self, store: Store, kind: str, settings: Mapping[str, Any]) -> None:
-        self.store, self.kind, self.settings = store, kind, settings
-        self.started = datetime.now(UTC)
-        self.id = f"{self.started:%Y%m%dT%H%M%S.%f}-{secrets.token_hex(2)}"
-        self.wrote = False
-
-    def begin(self, con: Any) -> None:
-        append.start_run(con, self.id, self.kind, self.started, __version__, self.settings)
-        self.wrote = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if error is not None and self.wrote:
-            with contextlib.suppress(StoreError):
-                self._end("failed", {"error": str(error) or type(error).__name__})
-
-    def finish(self, counts: Mapping[str, Any]) -> None:
-        if self.wrote:
-            self._end("completed", counts)
-
-    def _end(self, status: str, counts: Mapping[str, Any]) -> None:
-        with self.store.write() as con:
-            append.finish_run(con, self.id, datetime.now(UTC), status, counts)
-
-
-@dataclass(frozen=True, slots=True)
-class Ingested:
-    """What `ingest` did."""
-
-    files: int = 0
-    unchanged: int = 0
-    """Files that were read to their end before and have not changed."""
-    records: int = 0
-    arrived: append.Arrived = field(default_factory=append.Arrived)
-    quarantined: int = 0
-    """Records and files that could not be read, new in the quarantine."""
-    refused: tuple[str, ...] = ()
-    """Whole files that could not be read, one line each."""
-
-    def __add__(self, other: Ingested) -> Ingested:
-        """Return both together."""
-        return Ingested(
-            self.files + other.files, self.unchanged + other.unchanged, self.records + other.records,
-            self.arrived + other.arrived, self.quarantined + other.quarantined, self.refused + other.refused,
-        )  # fmt: skip
-
-
-def ingest(config: Config, paths: Sequence[Path], watch: Watch = unwatched) -> Ingested:
-    """Read files and folders into documents and passages.
-
-    A file that was read before and has not changed is left alone. A record that cannot be read
-    goes to the quarantine, as does a whole file; the rest goes on.
-
-    Raises:
-        SourceError: a path does not exist, or a file given by name is of an unknown kind.
-    """
-    store = Store(config.database_path)
-    options = Segmentation(turn_words=config.passages.turn_words)
-    files = sources.files_in(paths)
-    known, quarantined = _known(store)
-    total = Ingested()
-    with _Run(store, "ingest", {"paths": [str(p) for p in paths], "passages": asdict(options)}) as run:
-        for number, path in enumerate(files):
-            watch("reading", number, len(files))
-            place, digest = _place(path, config.folder), _sha256(path)
-            if (place, digest) in known:
-                total += Ingested(unchanged=1)
-                continue
-            try:
-                total += _read_file(run, path, place, digest, options)
-            except SourceError as error:
-                reason = str(error)
-                whole = Rejected(place, "", reason.replace(str(path), place), _head(path))
-                new = 0
-                if append.quarantine_id(whole) not in quarantined:
-                    with store.write() as con:
-                        run.begin(con)
-                        new = append.add_rejected(con, run.id, datetime.now(UTC), [whole])
-                total += Ingested(quarantined=new, refused=(reason,))
-        watch("reading", len(files), len(files))
-        counts = {key: n for key, n in asdict(total).items() if isinstance(n, int)}
-        run.finish({**counts, **asdict(total.arrived)})
-    return total
-
-
-def _read_file(run: _Run, path: Path, place: str, digest: str, options: Segmentation) -> Ingested:
-    """Append a file's records in batches; with the last one goes the note that the file is read."""
-    total = Ingested(files=1)
-    met: set[tuple[str, str]] = set()
-    bad = 0
-    records = sources.read(path)
-    batch = list(islice(records, DOCUMENTS_A_BATCH))
-    while True:
-        following = list(islice(records, DOCUMENTS_A_BATCH))
-        documents = [replace(d, source=place) for d in batch if isinstance(d, Document)]
-        cut = [(d, segment(d, options)) for d in documents]
-        rejected = [replace(r, source=place) for r in batch if isinstance(r, Rejected)]
-        with run.store.write() as con:
-            run.begin(con)
-            arrived = append.add_documents(con, run.id, cut, met)
-            new = append.add_rejected(con, run.id, datetime.now(UTC), rejected)
-            bad += len(rejected)
-            total += Ingested(records=len(documents), arrived=arrived, quarantined=new)
-            if not following:
-                append.file_read(con, run.id, place, digest, __version__, total.records, bad)
-        if not following:
-            return total
-        batch = following
-
-
-def _known(store: Store) -> tuple[set[tuple[str, str]], set[str]]:
-    if not store.path.exists():
-        return set(), set()
-    with store.read() as con:
-        return pending.known_files(con, __version__), pending.quarantined(con)
-
-
-def _place(path: Path, folder: Path) -> str:
-    """Name a file the same from wherever it is ingested: relative to the project, or absolute."""
-    whole, home = path.resolve(), folder.resolve()
-    return whole.relative_to(home).as_posix() if whole.is_relative_to(home) else whole.as_posix()
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        return f"unreadable: {error.strerror}"
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(RAW_BYTES)
-    except OSError:
-        return b""
-
-
-def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    rest = iter(items)
-    while batch := list(islice(rest, size)):
-        yield batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +62,7 @@ def code(config: Config, watch: Watch = unwatched) -> Coded:
         "encoders": {name: encoder.fingerprint for name, encoder in encoders.items()},
         "options": asdict(config.coding),
     }
-    with _Run(store, "code", settings) as run:
+    with Run(store, "code", settings) as run:
         ran = {}
         wanted = [part for encoder in encoders.values() for part in parts(encoder)]
         for encoder in {part.fingerprint: part for part in wanted}.values():
@@ -268,7 +97,7 @@ def code(config: Config, watch: Watch = unwatched) -> Coded:
     return Coded(vectors, len(touched), codings, about)
 
 
-def _encode(store: Store, run: _Run, encoder: Encoder, *, interviewer: bool, watch: Watch) -> int:
+def _encode(store: Store, run: Run, encoder: Encoder, *, interviewer: bool, watch: Watch) -> int:
     with store.read() as con:
         todo = pending.unencoded(con, encoder.fingerprint, interviewer=interviewer)
     done = encoded = 0
@@ -370,8 +199,7 @@ def predict(model: Model, rows: Sequence[Labelled]) -> Iterator[dict[str, Any]]:
         yield from answers
 
 
-def publish(config: Config, to: Path | None = None) -> Path:
-    """Replace the read-only snapshot for notebooks and SQL shells; return its path."""
-    from qinlp.store.publish import publish as copy
-
-    return copy(Store(config.database_path), to or config.database_path.with_suffix(".snapshot.duckdb"))
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch

@@ -1,0 +1,1 @@
+"""From coded passages to findings: numbers with their denominators, intervals and methods."""

@@ -1,0 +1,5 @@
+"""`python -m qinlp.cli`."""
+
+from qinlp.cli import main
+
+main()
