@@ -188,7 +188,8 @@ class Client:
             )
         self.host = _host(httpx.URL(base_url))
         self._base = base_url.rstrip("/")
-        self._limiter = _limiter(self.host, rate)
+        with _one_at_a_time:
+            self._limiter = _limiter(self.host, rate)
         self._budget, self._egress = budget, egress
         self._tries, self._patience, self._timeout = tries, patience, timeout_seconds
         email = os.environ.get("QINLP_EMAIL", "").strip()
@@ -328,6 +329,9 @@ def _wait(error: Exception) -> float | bool:
     return error.wait if isinstance(error, _Passing) else False
 
 
+_one_at_a_time = Lock()
+
+
 @cache
 def _limiter(host: str, rate: float) -> Limiter | None:  # noqa: ARG001 - one for each
     """Return the one limiter of a service in this process."""
@@ -389,7 +393,7 @@ def _host(url: httpx.URL) -> str:
 
 def _size(request: httpx.Request) -> int:
     line = len(request.method) + len(request.url.raw_path) + len("  HTTP/1.1\r\n")
-    return line + _lines(request.headers.raw) + len(request.content)
+    return line + _lines(request.headers.raw) + len(request.read())
 
 
 def _head(answer: httpx.Response) -> int:

@@ -252,8 +252,8 @@ def _found(most: int, body: bytes) -> tuple[int, list[str]]:
 def _fetch(client: Client, query: str, pmids: Sequence[str]) -> list[Document | Rejected]:
     """Return these records.
 
-    Where the answer stays garbled, its halves are asked for, and theirs, down to the record that
-    garbles it, which is rejected.
+    Where the answer stays garbled or is refused, its halves are asked for, and theirs, down to the
+    record that it is about, which is rejected.
     """
     good: list[Document | Rejected] = []
     bad: list[Rejected] = []
@@ -262,15 +262,16 @@ def _fetch(client: Client, query: str, pmids: Sequence[str]) -> list[Document | 
         part = parts.pop()
         try:
             good += _ask_for(client, query, part, tries)
-        except SourceDown as down:
-            garbled = down.__cause__
-            if not isinstance(garbled, Garbled):
+        except SourceError as error:
+            cause = error.__cause__
+            if isinstance(error, SourceDown) and not isinstance(cause, Garbled):
                 raise
             tries = 3
             if middle := len(part) // 2:
                 parts += [part[middle:], part[:middle]]
                 continue
-            bad.append(Rejected("", part[0], f"PubMed gives no usable record: {garbled}", garbled.raw))
+            raw = cause.raw if isinstance(cause, Garbled) else b""
+            bad.append(Rejected("", part[0], f"PubMed gives no usable record: {cause or error}", raw))
             if len(bad) > 3 and not good:  # not a record is broken, but the service
                 raise
     place = {pmid: number for number, pmid in enumerate(pmids)}
