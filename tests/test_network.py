@@ -307,7 +307,7 @@ def test_redirects_stay_with_the_host(server):
     with client(server.url_for(""), egress=egress) as asked:
         assert asked.fetch("old", {}, text) == "moved"
         assert egress.take()[0].requests == 2
-        with pytest.raises(SourceError, match=r"sends us on to elsewhere\.example; set base_url"):
+        with pytest.raises(SourceError, match=r"sends us on to https://elsewhere\.example; set base_url"):
             asked.fetch("away", {}, text)
         with pytest.raises(SourceError, match="status 302"):
             asked.fetch("round", {}, text)

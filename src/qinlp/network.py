@@ -285,8 +285,10 @@ class Client:
             if answer.next_request is None:
                 break
             request = answer.next_request
-            if _host(request.url) != self.host:
-                raise Refused(f"it sends us on to {_host(request.url)}; set base_url if that is right")
+            unsafe = answer.url.scheme == "https" != request.url.scheme
+            if unsafe or _host(request.url) != self.host:
+                to = f"{request.url.scheme}://{_host(request.url)}"
+                raise Refused(f"it sends us on to {to}; set base_url if that is right")
         _check(answer, body)
         try:
             return parse(body)
