@@ -1,8 +1,9 @@
 """Where documents come from: one module per kind of source, and the one dict that lists them.
 
 A new kind of file is a module with `read` (and `recognises`, where its suffix is shared) and one
-line in `READERS`. Reading never stops at a bad record: that is yielded as `Rejected`. A file that
-cannot be read as a whole raises `SourceError`.
+line in `READERS`. A new search is a module with `count`, `pages` and `reread` and one line in `SEARCHES`.
+Reading never stops at a bad record: that is yielded as `Rejected`. A file that cannot be read as a
+whole raises `SourceError`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from qinlp.sources import (
     table,
     transcript,
 )
+from qinlp.sources.searching import Searched, environment
 from qinlp.sources.text import head
 
 if TYPE_CHECKING:
@@ -92,6 +94,43 @@ READERS: dict[str, Reader] = {
     )
 }
 """Every kind of file, by name."""
+
+SEARCHES: dict[str, Searched] = {
+    search.name: search
+    for search in (
+        Searched(
+            "europepmc",
+            "Europe PMC: PubMed, PubMed Central and preprints",
+            "https://www.ebi.ac.uk/europepmc/webservices/rest",
+            25_000,  # Europe PMC sets no bound; a window of that size is read in 50 answers
+            lambda: 5.0,
+            europepmc.count,
+            europepmc.pages,
+            europepmc.reread,
+        ),
+        Searched(
+            "pubmed",
+            "PubMed, through NCBI's E-utilities",
+            "https://eutils.ncbi.nlm.nih.gov/entrez/eutils",
+            pubmed.MOST,
+            lambda: 10.0 if environment("NCBI_API_KEY") else 3.0,
+            pubmed.count,
+            pubmed.pages,
+            pubmed.reread,
+        ),
+        Searched(
+            "openalex",
+            "OpenAlex: works of every field",
+            "https://api.openalex.org",
+            25_000,  # OpenAlex sets no bound; a window of that size is read in 250 answers
+            lambda: 10.0,
+            openalex.count,
+            openalex.pages,
+            openalex.reread,
+        ),
+    )
+}
+"""Every database that can be searched, by name."""
 
 _NO_SOURCE = {".toml", ".duckdb", ".wal", ".qdpx"}
 _NO_SOURCE_STEMS = {"readme", "license", "changelog", "cases", "participants"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from qinlp.records import Document, Rejected
 from qinlp.sources import identifiers
@@ -19,6 +19,15 @@ _KEYWORDS = re.compile(
 )
 """Keywords at the end of the abstract, where some exports leave them."""
 _INITIALS = re.compile(r"(?P<family>[^\W\d].*?[^\W\d])\.?,? (?P<initials>(?:[A-Z]\.?[ -]?){1,4})")
+
+
+class Related(TypedDict):
+    """The other half of a preprint and its published paper, an item of `Document.metadata["related"]`."""
+
+    type: str
+    """`preprint of`: this is the preprint of `id`. `published as`: `id` is a preprint, published as this."""
+    id: str
+    """`pmid:...`, `doi:...`, or `epmc:PPR/...` where Europe PMC's own number is all that is known."""
 
 
 def paper(
@@ -44,6 +53,7 @@ def paper(
 
     An identifier or a year that is not one is no reason to lose a paper: it is kept as the source
     has it in `metadata`, under its own name. `raw` is the record's text, for the quarantine.
+    `metadata` may say `preprint: True`, and list `related` records (`Related`).
     """
     if isinstance(abstract, str):
         if found_terms := _KEYWORDS.search(abstract):

@@ -1,26 +1,53 @@
-"""PubMed XML, one record at a time.
+"""PubMed: its search, and XML saved from it, one record at a time.
 
 Format: https://dtd.nlm.nih.gov/ncbi/pubmed/doc/out/250101/. Entities are not resolved and nothing
-is fetched. lxml's recovering parser goes on after a fault, so that a broken record costs only itself.
+is fetched. lxml's recovering parser goes on after a fault, so that a broken record of a file costs only
+itself.
+
+A search (E-utilities, https://www.ncbi.nlm.nih.gov/books/NBK25499/) counts days by Create Date [crdt],
+when PubMed took the record in. Entry Date [edat] is set back to the publication of a paper that comes
+more than a year late, and such papers would never be found
+(https://www.nlm.nih.gov/pubs/techbull/nd08/nd08_pm_new_date_field.html). Records are asked for by their
+PMIDs, so that it is known which one did not come.
 """
 
 from __future__ import annotations
 
 import io
+import logging
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qinlp.errors import SourceError
-from qinlp.sources.papers import paper
+from qinlp.errors import SourceDown, SourceError
+from qinlp.network import Garbled, Refused
+from qinlp.records import Document, Rejected
+from qinlp.sources import identifiers
+from qinlp.sources.papers import Related, paper
+from qinlp.sources.searching import Page, environment, json_object, one_record
 from qinlp.sources.text import load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from datetime import date
     from pathlib import Path
 
     from lxml.etree import _Element
 
-    from qinlp.records import Document, Rejected
+    from qinlp.network import Client
+
+_log = logging.getLogger(__name__)
+
+MOST = 9_999
+"""Records of one search that PubMed gives."""
+A_PAGE = 200
+"""Records of one answer."""
+_OUTAGE = re.compile(r"backend|unavailable|timed? ?out|try again|server error", re.IGNORECASE)
+_SERVER = re.compile(
+    r"\W*(bioRxiv|medRxiv|arXiv|Res(earch)? Sq(uare)?|SSRN|ChemRxiv|PsyArXiv|Preprints|OSF|Authorea)\b",
+    re.IGNORECASE,
+)
+"""How PubMed cites a paper on a preprint server: its name comes first."""
 
 _RECORDS = ("PubmedArticle", "PubmedBookArticle", "MedlineCitation")
 
@@ -130,9 +157,161 @@ def _record(element: _Element, source: str, record: str) -> Document | Rejected:
             "issue": one(".//JournalIssue/Issue"),
             "pages": one(".//Pagination/MedlinePgn"),
             "issn": several(".//Journal/ISSN"),
-            "types": several(".//PublicationTypeList/PublicationType"),
+            "types": (types := several(".//PublicationTypeList/PublicationType")),
+            "preprint": (preprint := "Preprint" in types) or None,
+            "related": _related(element, preprint=preprint),
         },
     )
+
+
+def _related(element: _Element, *, preprint: bool) -> list[Related]:
+    """Return the other half of a preprint and its published paper, where the record names it.
+
+    UpdateIn and UpdateOf link preprints, and also versions of a review; only the first are meant.
+    """
+    found: list[Related] = []
+    for one in element.iterfind(".//CommentsCorrectionsList/CommentsCorrections"):
+        cited = _words(source) if (source := one.find("RefSource")) is not None else ""
+        pmid = _words(number) if (number := one.find("PMID")) is not None else ""
+        doi = identifiers.doi(cited)
+        other = f"pmid:{pmid}" if pmid else f"doi:{doi}" if doi else ""
+        if not other:
+            continue
+        if preprint and one.get("RefType") == "UpdateIn":
+            found.append({"type": "preprint of", "id": other})
+        elif not preprint and one.get("RefType") == "UpdateOf" and _SERVER.match(cited):
+            found.append({"type": "published as", "id": other})
+    return found
+
+
+def count(client: Client, query: str, since: date, until: date) -> int:
+    """Return how many records a query finds that were created in these days."""
+    return _search(client, query, since, until, 0)[0]
+
+
+def pages(client: Client, query: str, since: date, until: date) -> Iterator[Page]:
+    """Yield the records that were created in these days.
+
+    Raises:
+        SourceError: there are more than PubMed gives of one search.
+    """
+    told, pmids = _search(client, query, since, until, MOST)
+    if told > MOST:
+        raise SourceError(
+            f"{client.host}: {query!r} finds {told:,} records from {since} to {until}, and PubMed gives the "
+            f"first {MOST:,}; narrow the query, or part it in two searches"
+        )
+    for start in range(0, max(1, len(pmids)), A_PAGE):
+        some = pmids[start : start + A_PAGE]
+        yield Page(tuple(_fetch(client, query, some)) if some else (), told)
+
+
+def reread(raw: bytes, record: str) -> Document | Rejected:
+    """Read one record again from its XML."""
+
+    def read_one() -> Document | Rejected:
+        from lxml import etree
+
+        return _record(etree.fromstring(raw, _parser()), "", record)
+
+    return one_record(read_one, record, raw)
+
+
+def _ask(**more: str) -> dict[str, str]:
+    return {
+        "db": "pubmed",
+        "tool": "qinlp",
+        "email": environment("NCBI_EMAIL", "QINLP_EMAIL"),
+        "api_key": environment("NCBI_API_KEY"),
+        **more,
+    }
+
+
+def _search(client: Client, query: str, since: date, until: date, most: int) -> tuple[int, list[str]]:
+    """Return how many records there are, and the PMIDs of the first of them, up to `most`."""
+    days = " : ".join(f'"{day:%Y/%m/%d}"[crdt]' for day in (since, until))
+    asked = _ask(term=f"({query}) AND ({days})", retmode="json", retmax=str(most))
+    return client.fetch("esearch.fcgi", asked, partial(_found, most), post=True, asking=query)
+
+
+def _found(most: int, body: bytes) -> tuple[int, list[str]]:
+    found = json_object(body).get("esearchresult")
+    if not isinstance(found, dict):
+        raise Garbled(f"no esearchresult in {body[:80]!r}", body)
+    if words := str(found.get("ERROR") or ""):
+        raise Garbled(words) if _OUTAGE.search(words) else Refused(words)
+    told, pmids = str(found.get("count")), found.get("idlist")
+    if not told.isdecimal() or not isinstance(pmids, list) or len(pmids) < min(int(told), most):
+        raise Garbled(f"no count or too few PMIDs in {body[:80]!r}", body)
+    unknown = found.get("errorlist")
+    if not most and isinstance(unknown, dict) and any(unknown.values()):
+        _log.warning("PubMed does not know a part of the query and leaves it out: %s", unknown)
+    return int(told), [str(pmid) for pmid in pmids]
+
+
+def _fetch(client: Client, query: str, pmids: Sequence[str]) -> list[Document | Rejected]:
+    """Return these records.
+
+    Where the answer stays garbled or is refused, its halves are asked for, and theirs, down to the
+    record that it is about, which is rejected.
+    """
+    good: list[Document | Rejected] = []
+    bad: list[Rejected] = []
+    parts, tries = [pmids], None
+    while parts:
+        part = parts.pop()
+        try:
+            good += _ask_for(client, query, part, tries)
+        except SourceError as error:
+            cause = error.__cause__
+            if isinstance(error, SourceDown) and not isinstance(cause, Garbled):
+                raise
+            tries = 3
+            if middle := len(part) // 2:
+                parts += [part[middle:], part[:middle]]
+                continue
+            raw = cause.raw if isinstance(cause, Garbled) else b""
+            bad.append(Rejected("", part[0], f"PubMed gives no usable record: {cause or error}", raw))
+            if len(bad) > 3 and not good:  # not a record is broken, but the service
+                raise
+    place = {pmid: number for number, pmid in enumerate(pmids)}
+    return sorted([*good, *bad], key=lambda one: place[one.record])
+
+
+def _ask_for(
+    client: Client, query: str, pmids: Sequence[str], tries: int | None
+) -> list[Document | Rejected]:
+    asked = _ask(id=",".join(pmids), retmode="xml")
+    return client.fetch("efetch.fcgi", asked, partial(_records, pmids), post=True, asking=query, tries=tries)
+
+
+def _records(pmids: Sequence[str], body: bytes) -> list[Document | Rejected]:
+    """Return the records of an answer, which must hold each of these and be whole."""
+    from lxml import etree
+
+    try:
+        root = etree.fromstring(body, _parser())
+    except etree.XMLSyntaxError as error:
+        raise Garbled(f"broken XML ({error})", body) from None
+    if root.tag != "PubmedArticleSet":
+        raise Garbled(f"no PubmedArticleSet but {body[:80]!r}", body)
+    found = {
+        " ".join(pmid.split()): element
+        for element in root.iterchildren("PubmedArticle", "PubmedBookArticle")
+        if (pmid := element.findtext("MedlineCitation/PMID") or element.findtext("BookDocument/PMID"))
+    }
+    if missing := [pmid for pmid in pmids if pmid not in found]:
+        raise Garbled(f"{len(pmids) - len(missing)} of {len(pmids)} records, not {missing[0]}", body)
+    return [
+        one_record(partial(_record, found[pmid], "", pmid), pmid, etree.tostring(found[pmid]))
+        for pmid in pmids
+    ]
+
+
+def _parser() -> Any:
+    from lxml import etree
+
+    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
 
 
 def _words(element: _Element) -> str:

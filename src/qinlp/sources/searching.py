@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from qinlp.network import Garbled
+from qinlp.records import Rejected
 
 if TYPE_CHECKING:
     from qinlp.network import Client
-    from qinlp.records import Document, Rejected
+    from qinlp.records import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,34 @@ class Searched:
     count: Callable[[Client, str, date, date], int]
     """Return how many records a query finds in a window; raises SourceDown, SourceError."""
     pages: Callable[[Client, str, date, date], Iterator[Page]]
-    """Yield the records of a window; raises SourceDown, SourceError."""
+    """Yield the records of a window, an empty page for none; raises SourceDown, SourceError."""
     reread: Callable[[bytes, str], Document | Rejected]
     """Read one record again from the bytes that the quarantine kept, given its id."""
+
+
+def environment(*names: str) -> str:
+    """Return the first of these environment variables that is set, "" where none is: keys and addresses."""
+    return next((value for name in names if (value := os.environ.get(name, "").strip())), "")
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object that an answer is.
+
+    Raises:
+        Garbled: it is none: cut off, or an error page.
+    """
+    try:
+        found = json.loads(body, strict=False)
+    except (ValueError, RecursionError):
+        raise Garbled(f"no JSON but {body[:80]!r}", body) from None
+    if not isinstance(found, dict):
+        raise Garbled(f"no JSON object but {body[:80]!r}", body)
+    return found
+
+
+def one_record(read: Callable[[], Document | Rejected], record: str, raw: bytes) -> Document | Rejected:
+    """Return a record as it is read; whatever goes wrong with it costs only itself."""
+    try:
+        return read()
+    except Exception as error:  # noqa: BLE001 - a poisoned record must not stop the page
+        return Rejected("", record, f"the record cannot be read: {type(error).__name__}, {error}", raw)
