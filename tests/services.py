@@ -165,6 +165,8 @@ class Service:
         self.chaos = chaos
         self.key = ""
         """Where it is set, a request with another api_key is refused."""
+        self.history = {}
+        """What PubMed's history server keeps; a test that clears it lets it expire."""
         self.last_cursor = "absent"
         """How Europe PMC ends a search: no next cursor, or the `same` one again after an empty page."""
         self._lock = threading.RLock()
@@ -437,6 +439,10 @@ def _esearch(service, asked):
         "translationset": [],
         "querytranslation": term,
     }
+    if asked.get("usehistory") == "y":
+        key = f"MCID_{len(service.history):024x}"
+        service.history[key] = [paper.pmid for paper in found[:PUBMED_GIVES]]
+        result |= {"querykey": "1", "webenv": key}
     if not _finds(term):
         result["errorlist"] = {"phrasesnotfound": ["nothing"], "fieldsnotfound": []}
         result["warninglist"] = {"phrasesignored": [], "outputmessages": ["No items found."]}
@@ -444,7 +450,14 @@ def _esearch(service, asked):
 
 
 def _efetch(service, asked):
-    numbers = [int(pmid) - 30_000_000 for pmid in asked.get("id", "").split(",") if pmid.isdecimal()]
+    pmids = asked.get("id", "").split(",")
+    if key := asked.get("WebEnv"):
+        if key not in service.history or asked.get("query_key") != "1":
+            said = f"<ERROR>Cannot retrieve history data. query_key: 1, WebEnv: {key}</ERROR>"
+            return 400, "text/xml", f"<eFetchResult>{said}</eFetchResult>".encode()
+        start, most = int(asked.get("retstart", "0")), int(asked.get("retmax", "20"))
+        pmids = service.history[key][start : start + most]
+    numbers = [int(pmid) - 30_000_000 for pmid in pmids if pmid.isdecimal()]
     found = [paper for number in numbers if (paper := service.by_number(number))]
     if not found:
         return (

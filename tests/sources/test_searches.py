@@ -231,7 +231,8 @@ def test_who_asks_is_told(search, service, monkeypatch):
     asked = service.requests[-1]
     assert asked.headers["User-Agent"].startswith("qinlp/")
     assert "(mailto:me@example.org)" in asked.headers["User-Agent"]
-    assert asked.parameters.get("email", "me@example.org") == "me@example.org"
+    said = asked.parameters.get("mailto" if search.name == "openalex" else "email")
+    assert said == "me@example.org"
 
 
 def test_keys_and_rates_come_from_the_environment(monkeypatch):
@@ -283,6 +284,19 @@ def test_pubmed_records_that_break_an_answer_are_found_and_rejected(bad):
     assert {int(one.record) for one in rejected} == {30_000_000 + number for number in bad}
     assert all(b"<PubmedArticle><MedlineCitation>" in one.raw for one in rejected)
     assert [one.record for one in records] == sorted((one.record for one in records), reverse=True)
+
+
+def test_pubmed_records_are_fetched_from_its_history_and_by_name_where_that_has_gone():
+    with Service("pubmed", papers(1, 450, DAY)) as service, client(service, tries=2) as asked:
+        pages = SEARCHES["pubmed"].pages(asked, "falls", DAY, DAY)
+        records = list(next(pages).records)
+        service.history.clear()
+        records += [one for page in pages for one in page.records]
+        fetched = [one.parameters for one in service.requests if one.path.endswith("efetch.fcgi")]
+    assert len({one.record for one in records}) == 450
+    assert ["id" in one for one in fetched] == [False, False, True, False, True]
+    assert fetched[0]["WebEnv"]
+    assert (fetched[0]["retstart"], fetched[0]["retmax"]) == ("0", "200")
 
 
 def test_pubmed_giving_no_record_for_a_number_it_found_is_told():

@@ -118,7 +118,8 @@ def _ask(client: Client, query: str, since: date, until: date, **more: str) -> d
     dates = f"from_{kind}_date:{since},to_{kind}_date:{until}"
     asked = {"filter": f"{query},{dates}"} if _FILTER.match(query) else {"search": query, "filter": dates}
     key = environment("OPENALEX_API_KEY")
-    return client.fetch("works", {**asked, "api_key": key, **more}, _answer, asking=query)
+    own = {"api_key": key, "mailto": environment("QINLP_EMAIL")}
+    return client.fetch("works", {**asked, **own, **more}, _answer, asking=query)
 
 
 def _answer(body: bytes) -> dict[str, Any]:

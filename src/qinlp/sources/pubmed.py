@@ -7,8 +7,9 @@ itself.
 A search (E-utilities, https://www.ncbi.nlm.nih.gov/books/NBK25499/) counts days by Create Date [crdt],
 when PubMed took the record in. Entry Date [edat] is set back to the publication of a paper that comes
 more than a year late, and such papers would never be found
-(https://www.nlm.nih.gov/pubs/techbull/nd08/nd08_pm_new_date_field.html). Records are asked for by their
-PMIDs, so that it is known which one did not come.
+(https://www.nlm.nih.gov/pubs/techbull/nd08/nd08_pm_new_date_field.html). A search leaves its result on
+the history server, and records are fetched from there; the PMIDs are known too, so that it is known which
+one did not come, and they are asked for by name where the history has gone or an answer is broken.
 """
 
 from __future__ import annotations
@@ -195,7 +196,7 @@ def pages(client: Client, query: str, since: date, until: date) -> Iterator[Page
     Raises:
         SourceError: there are more than PubMed gives of one search.
     """
-    told, pmids = _search(client, query, since, until, MOST)
+    told, pmids, history = _search(client, query, since, until, MOST)
     if told > MOST:
         raise SourceError(
             f"{client.host}: {query!r} finds {told:,} records from {since} to {until}, and PubMed gives the "
@@ -203,7 +204,8 @@ def pages(client: Client, query: str, since: date, until: date) -> Iterator[Page
         )
     for start in range(0, max(1, len(pmids)), A_PAGE):
         some = pmids[start : start + A_PAGE]
-        yield Page(tuple(_fetch(client, query, some)) if some else (), told)
+        stored = {**history, "retstart": str(start), "retmax": str(len(some))}
+        yield Page(tuple(_fetch(client, query, some, stored)) if some else (), told)
 
 
 def reread(raw: bytes, record: str) -> Document | Rejected:
@@ -227,14 +229,18 @@ def _ask(**more: str) -> dict[str, str]:
     }
 
 
-def _search(client: Client, query: str, since: date, until: date, most: int) -> tuple[int, list[str]]:
-    """Return how many records there are, and the PMIDs of the first of them, up to `most`."""
+def _search(
+    client: Client, query: str, since: date, until: date, most: int
+) -> tuple[int, list[str], dict[str, str]]:
+    """Return how many records there are, the PMIDs of the first `most`, and where the history keeps them."""
     days = " : ".join(f'"{day:%Y/%m/%d}"[crdt]' for day in (since, until))
     asked = _ask(term=f"({query}) AND ({days})", retmode="json", retmax=str(most))
+    if most:
+        asked["usehistory"] = "y"
     return client.fetch("esearch.fcgi", asked, partial(_found, most), post=True, asking=query)
 
 
-def _found(most: int, body: bytes) -> tuple[int, list[str]]:
+def _found(most: int, body: bytes) -> tuple[int, list[str], dict[str, str]]:
     found = json_object(body).get("esearchresult")
     if not isinstance(found, dict):
         raise Garbled(f"no esearchresult in {body[:80]!r}", body)
@@ -246,27 +252,35 @@ def _found(most: int, body: bytes) -> tuple[int, list[str]]:
     unknown = found.get("errorlist")
     if not most and isinstance(unknown, dict) and any(unknown.values()):
         _log.warning("PubMed does not know a part of the query and leaves it out: %s", unknown)
-    return int(told), [str(pmid) for pmid in pmids]
+    history = {"WebEnv": str(found.get("webenv", "")), "query_key": str(found.get("querykey", ""))}
+    return int(told), [str(pmid) for pmid in pmids], history
 
 
-def _fetch(client: Client, query: str, pmids: Sequence[str]) -> list[Document | Rejected]:
-    """Return these records.
+def _fetch(
+    client: Client, query: str, pmids: Sequence[str], stored: dict[str, str]
+) -> list[Document | Rejected]:
+    """Return these records, which the history server keeps at `stored`.
 
-    Where the answer stays garbled or is refused, its halves are asked for, and theirs, down to the
-    record that it is about, which is rejected.
+    Where it does not, or the answer stays garbled, they are asked for by name: all, then their halves,
+    and theirs, down to the record that it is about, which is rejected.
     """
+    try:
+        return _ask_for(client, query, pmids, stored)
+    except SourceError as error:
+        if _is_down(error):
+            raise
+        _log.warning("PubMed's history gives no usable answer, its records are asked for by name: %s", error)
     good: list[Document | Rejected] = []
     bad: list[Rejected] = []
-    parts, tries = [pmids], None
+    parts = [pmids]
     while parts:
         part = parts.pop()
         try:
-            good += _ask_for(client, query, part, tries)
+            good += _ask_for(client, query, part, {"id": ",".join(part)}, tries=3)
         except SourceError as error:
             cause = error.__cause__
-            if isinstance(error, SourceDown) and not isinstance(cause, Garbled):
+            if _is_down(error):
                 raise
-            tries = 3
             if middle := len(part) // 2:
                 parts += [part[middle:], part[:middle]]
                 continue
@@ -278,10 +292,14 @@ def _fetch(client: Client, query: str, pmids: Sequence[str]) -> list[Document | 
     return sorted([*good, *bad], key=lambda one: place[one.record])
 
 
+def _is_down(error: SourceError) -> bool:
+    return isinstance(error, SourceDown) and not isinstance(error.__cause__, Garbled)
+
+
 def _ask_for(
-    client: Client, query: str, pmids: Sequence[str], tries: int | None
+    client: Client, query: str, pmids: Sequence[str], which: dict[str, str], tries: int | None = None
 ) -> list[Document | Rejected]:
-    asked = _ask(id=",".join(pmids), retmode="xml")
+    asked = _ask(**which, retmode="xml")
     return client.fetch("efetch.fcgi", asked, partial(_records, pmids), post=True, asking=query, tries=tries)
 
 
