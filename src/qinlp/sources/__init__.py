@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from qinlp.records import Document, Rejected
+    from qinlp.sources.searching import Searched
 
 _log = logging.getLogger(__name__)
 
@@ -92,6 +93,9 @@ READERS: dict[str, Reader] = {
     )
 }
 """Every kind of file, by name."""
+
+SEARCHES: dict[str, Searched] = {}
+"""Every source that can be searched, by name."""
 
 _NO_SOURCE = {".toml", ".duckdb", ".wal", ".qdpx"}
 _NO_SOURCE_STEMS = {"readme", "license", "changelog", "cases", "participants"}
