@@ -113,9 +113,16 @@ def register(monkeypatch):
 
 
 @pytest.fixture
-def searching(tmp_path):
+def on_disk(tmp_path):
     (tmp_path / config.FILE).write_text(SETTINGS, "utf-8")
     return config.load(tmp_path)
+
+
+@pytest.fixture
+def searching(on_disk, monkeypatch):
+    """Return a project with a search, and keep its database in memory."""
+    with registers.in_memory(monkeypatch, on_disk.database_path):
+        yield on_disk
 
 
 def rows(settings, sql):
@@ -135,14 +142,14 @@ def watermark(settings):
     return rows(settings, "SELECT since, until FROM watermarks ORDER BY covered_at DESC LIMIT 1")[0]
 
 
-def test_what_a_search_finds_becomes_documents_and_passages(register, searching):
-    done = search(searching)
+def test_what_a_search_finds_becomes_documents_and_passages(register, on_disk):
+    done = search(on_disk)
     assert (done.search, done.since, done.until) == ("falls", day(0), day(9))
     assert (done.records, done.arrived, done.short) == (10, append.Arrived(10, 0, 0, 20), 0)
-    assert rows(searching, "SELECT DISTINCT source, record = pmid FROM documents_current") == [
+    assert rows(on_disk, "SELECT DISTINCT source, record = pmid FROM documents_current") == [
         ("register:falls", True)
     ]
-    assert rows(searching, "SELECT since, until, told, records, quarantined FROM windows") == [
+    assert rows(on_disk, "SELECT since, until, told, records, quarantined FROM windows") == [
         (day(0), day(9), 10, 10, 0)
     ]
 
@@ -160,12 +167,12 @@ def test_the_next_day_asks_for_the_new_day_and_the_latest_again(register, search
     assert watermark(searching) == (day(0), day(10))
 
 
-def test_a_rerun_with_nothing_new_notes_the_run_and_its_requests_and_no_more(register, searching, count):
-    search(searching)
-    before = count(searching.database_path)
-    done = search(searching)
+def test_a_rerun_with_nothing_new_notes_the_run_and_its_requests_and_no_more(register, on_disk, count):
+    search(on_disk)
+    before = count(on_disk.database_path)
+    done = search(on_disk)
     assert (done.arrived.documents, done.arrived.versions, done.arrived.passages) == (0, 0, 0)
-    after = count(searching.database_path)
+    after = count(on_disk.database_path)
     assert {name for name in after if after[name] != before[name]} == {"runs", "egress"}
     assert after["runs"] == before["runs"] + 1
 
@@ -187,8 +194,7 @@ def test_a_corrected_abstract_is_a_new_version(register, searching):
     ]
 
 
-def test_two_records_of_one_paper_do_not_take_turns_as_days_pass(register, searching, monkeypatch):
-    registers.in_memory(monkeypatch, searching.database_path)
+def test_two_records_of_one_paper_do_not_take_turns_as_days_pass(register, searching):
     register.add("a", day(1), "One text of it.", title="Twin", pmid="")
     register.add("b", day(8), "Two text of it.", title="Twin", pmid="")
     search(searching, 1)
@@ -261,6 +267,12 @@ def test_an_unreadable_record_is_quarantined_and_the_rest_goes_on(register, sear
     assert search(searching).quarantined == 0
 
 
+def test_a_source_that_has_more_than_it_tells_of_gives_all(register, searching):
+    register.more = -3
+    done = search(searching)
+    assert (done.records, done.short, watermark(searching)) == (10, 0, (day(0), day(9)))
+
+
 def test_records_too_broken_to_have_an_id_are_all_quarantined(register, searching):
     register.spoil("x", day(4), b"one", named=False)
     register.spoil("y", day(4), b"two", named=False)
@@ -306,19 +318,19 @@ def test_a_source_that_gives_no_page_at_all_is_told_of(register, searching, monk
 # --- what fails -----------------------------------------------------------------------------------
 
 
-def test_a_search_that_fails_says_why_and_goes_on_from_its_last_window(register, searching, monkeypatch):
+def test_a_search_that_fails_says_why_and_goes_on_from_its_last_window(register, on_disk, monkeypatch):
     monkeypatch.setattr(windows, "RECORDS_A_WINDOW", 5)
     register.fails_at = 4  # the second page of the second window
     with pytest.raises(SourceDown):
-        search(searching)
-    assert watermark(searching) == (day(0), day(4))
-    assert rows(searching, "SELECT kind, status, counts->>'error', counts->>'documents' FROM runs") == [
+        search(on_disk)
+    assert watermark(on_disk) == (day(0), day(4))
+    assert rows(on_disk, "SELECT kind, status, counts->>'error', counts->>'documents' FROM runs") == [
         ("search:falls", "failed", f"{HOST}: no answer", "5")
     ]
-    assert rows(searching, "SELECT sum(requests) FROM egress") == [(6,)]
+    assert rows(on_disk, "SELECT sum(requests) FROM egress") == [(6,)]
     register.asked.clear()
-    assert search(searching).arrived.documents == 5
-    assert watermark(searching) == (day(0), day(9))
+    assert search(on_disk).arrived.documents == 5
+    assert watermark(on_disk) == (day(0), day(9))
 
 
 def test_a_search_that_fails_at_once_is_a_run_too(register, searching):
@@ -349,7 +361,7 @@ def test_a_stopped_search_is_recorded(register, searching, monkeypatch):
     assert rows(searching, "SELECT status, counts->>'error' FROM runs") == [("failed", "KeyboardInterrupt")]
 
 
-def test_a_batch_that_could_not_be_written_keeps_its_requests(register, searching, monkeypatch):
+def test_a_batch_that_could_not_be_written_keeps_its_requests(register, on_disk, monkeypatch):
     whole, calls = append.add_documents, []
 
     def stumble(*given, **more):
@@ -360,24 +372,24 @@ def test_a_batch_that_could_not_be_written_keeps_its_requests(register, searchin
 
     monkeypatch.setattr(append, "add_documents", stumble)
     with pytest.raises(StoreError):
-        search(searching)
-    assert rows(searching, "SELECT sum(requests) FROM egress") == [(4,)]  # one count, three pages
+        search(on_disk)
+    assert rows(on_disk, "SELECT sum(requests) FROM egress") == [(4,)]  # one count, three pages
 
 
-def test_an_unknown_search_names_the_nearest(register, searching):
+def test_an_unknown_search_names_the_nearest(register, on_disk):
     with pytest.raises(ConfigError, match="no search 'fall'; did you mean 'falls'"):
-        steps.search(searching, "fall")
-    assert not searching.database_path.exists()
+        steps.search(on_disk, "fall")
+    assert not on_disk.database_path.exists()
 
 
-def test_an_unknown_source_names_the_nearest(register, searching):
+def test_an_unknown_source_names_the_nearest(register, on_disk):
     with pytest.raises(ConfigError, match="search 'falls': unknown source 'registry'; did you mean"):
-        search(changed(searching, source="registry"))
+        search(changed(on_disk, source="registry"))
 
 
-def test_a_search_that_begins_tomorrow_asks_nothing(register, searching):
-    assert search(changed(searching, since=day(10))).requests == 0
-    assert (register.asked, searching.database_path.exists()) == ([], False)
+def test_a_search_that_begins_tomorrow_asks_nothing(register, on_disk):
+    assert search(changed(on_disk, since=day(10))).requests == 0
+    assert (register.asked, on_disk.database_path.exists()) == ([], False)
 
 
 # --- runs and requests ----------------------------------------------------------------------------
@@ -411,9 +423,9 @@ def test_a_running_search_is_not_taken_for_a_killed_one_by_another(store):
         assert con.execute("SELECT run_id FROM runs WHERE status = 'interrupted'").fetchall() == [("1",)]
 
 
-def test_searches_at_once_in_threads_all_complete(register, searching):
+def test_searches_at_once_in_threads_all_complete(register, on_disk):
     names = ("a", "b", "c")
-    many = replace(searching, search=tuple(replace(searching.search[0], name=n) for n in names))
+    many = replace(on_disk, search=tuple(replace(on_disk.search[0], name=n) for n in names))
     failed = []
 
     def ask(name):
@@ -428,11 +440,11 @@ def test_searches_at_once_in_threads_all_complete(register, searching):
     for thread in threads:
         thread.join()
     assert failed == []
-    assert rows(searching, "SELECT count(*) FROM documents") == [(10,)]
-    assert rows(searching, "SELECT search, count(*) FROM windows GROUP BY ALL ORDER BY ALL") == [
+    assert rows(on_disk, "SELECT count(*) FROM documents") == [(10,)]
+    assert rows(on_disk, "SELECT search, count(*) FROM windows GROUP BY ALL ORDER BY ALL") == [
         (name, 1) for name in names
     ]
-    assert rows(searching, "SELECT DISTINCT status FROM runs") == [("completed",)]
+    assert rows(on_disk, "SELECT DISTINCT status FROM runs") == [("completed",)]
 
 
 # --- whatever happens -----------------------------------------------------------------------------
@@ -457,11 +469,14 @@ EVENTS = st.one_of(
 @settings(max_examples=25)
 @given(events=st.lists(EVENTS, min_size=1, max_size=9), repeats=st.booleans())
 def test_after_any_history_one_clean_run_holds_what_the_source_holds(events, repeats):
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        pytest.MonkeyPatch.context() as patch,
+        registers.in_memory(patch, Path(folder, "qinlp.duckdb")),
+    ):
         Path(folder, config.FILE).write_text(SETTINGS, "utf-8")
         register = Register(page=2, repeats=repeats)
         registers.connect(patch, register)
-        registers.in_memory(patch, Path(folder, "qinlp.duckdb"))
         patch.setattr(windows, "RECORDS_A_WINDOW", 4)
         own, today = changed(config.load(Path(folder)), since=day(40)), 60
         for n in range(8):
@@ -565,11 +580,8 @@ def test_a_search_killed_at_any_moment_ends_as_an_undisturbed_one(tmp_path):
         folder.mkdir()
         (folder / config.FILE).write_text(SETTINGS, "utf-8")
     calm, killed = (folder / "qinlp.duckdb" for folder in folders)
-    process = start(folders[0])
-    while process.poll() is None and not calm.exists():
-        time.sleep(0.002)
     began = time.monotonic()
-    assert process.communicate()[1] == ""
+    registers.run(folders[0])
     took, generator, kills = time.monotonic() - began, random.Random(4), 0
     for _ in range(2):
         before = killed.stat().st_mtime_ns if killed.exists() else 0
