@@ -8,5 +8,18 @@ from qinlp.steps.coding import Coded, code, find_model, predict
 from qinlp.steps.publishing import publish
 from qinlp.steps.reading import Ingested, ingest
 from qinlp.steps.run import Watch, unwatched
+from qinlp.steps.searching import Found, search
 
-__all__ = ["Coded", "Ingested", "Watch", "code", "find_model", "ingest", "predict", "publish", "unwatched"]
+__all__ = [
+    "Coded",
+    "Found",
+    "Ingested",
+    "Watch",
+    "code",
+    "find_model",
+    "ingest",
+    "predict",
+    "publish",
+    "search",
+    "unwatched",
+]

@@ -28,6 +28,8 @@ class Run:
         self.started = datetime.now(UTC)
         self.id = f"{self.started:%Y%m%dT%H%M%S.%f}-{secrets.token_hex(2)}"
         self.wrote = False
+        self.so_far: Mapping[str, Any] = {}
+        """What it did up to now, for a run that fails to tell beside its reason."""
 
     def begin(self, con: Any) -> None:
         """Write the row with a batch; a batch after the first finds it there."""
@@ -40,7 +42,7 @@ class Run:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if error is not None and self.wrote:
             with contextlib.suppress(StoreError):
-                self._end("failed", {"error": str(error) or type(error).__name__})
+                self._end("failed", {**self.so_far, "error": str(error) or type(error).__name__})
 
     def finish(self, counts: Mapping[str, Any]) -> None:
         """Note what a run did that wrote something."""

@@ -92,17 +92,25 @@ _PASSAGE = pa.schema(
         "role", "context", "input_hash")]
 )  # fmt: skip
 
+_NO_TEXT = content_hash("")
+
 
 def add_documents(
     con: DuckDBPyConnection,
     run_id: str,
     found: Sequence[tuple[Document, Sequence[Passage]]],
     met: set[tuple[str, str]] | None = None,
+    *,
+    own_ids: bool = False,
 ) -> Arrived:
     """Add documents with their passages.
 
     `met` holds the documents met so far in each source and is added to: of several records of one
     document in one source the first counts, also where they come in different batches.
+
+    `own_ids` says that a record's name is the source's own id of it, as in a search, and not its
+    place in a file. Then of two records of one document each may correct what it said itself; what
+    it said before is no news beside the other, so that they do not take turns as days pass.
 
     A record that shares a key with a known document is that document. Its text becomes a new
     version only where it replaces what the same source said before (also where a file was moved
@@ -130,25 +138,29 @@ def add_documents(
                 ids[key] = keys[key] = document_id
                 schemes.add((document_id, key.partition(":")[0]))
         seen[(document_id, document.source, document.record, document.text_hash)] = None
-        version, text_hash, source, empty = current.get(document_id, (0, "", "", True))
+        version, text_hash, source, record, texts = current.get(document_id, (0, _NO_TEXT, "", "", []))
         says = (document_id, document.source, document.text_hash)
-        own_text = source == document.source or (
+        own_record = source == document.source and record == document.record
+        own_text = (own_record if own_ids else source == document.source) or (
             (document_id, document.source, text_hash) in said and says not in said
         )
         said.add(says)
-        again = (document_id, document.source) in met
+        again = (document_id, document.source) in met and not (own_ids and own_record)
         met.add((document_id, document.source))
         changed = text_hash != document.text_hash and bool(document.text)
         if version == 0:
             new += 1
-        elif changed and (empty or (own_text and not again)):
+        elif changed and (text_hash == _NO_TEXT or (own_text and not again)):
             versions += 1
         else:
             duplicates += 1
             continue
-        current[document_id] = (version + 1, document.text_hash, document.source, not document.text)
         documents.append(_document_row(document, document_id, version + 1, run_id))
-        passages.extend(replace(p, document_id=document_id) for p in cut)
+        if document.text_hash not in texts:  # a correction that is taken back has its passages already
+            passages.extend(replace(p, document_id=document_id) for p in cut)
+        current[document_id] = (
+            version + 1, document.text_hash, document.source, document.record, [*texts, document.text_hash],
+        )  # fmt: skip
     _insert(con, "documents", pa.Table.from_pylist(documents, _DOCUMENT))
     _insert(
         con, "document_keys",
@@ -212,11 +224,14 @@ def _known_ids(con: DuckDBPyConnection, keys: set[str]) -> dict[str, str]:
     )
 
 
-def _current_versions(con: DuckDBPyConnection, ids: set[str]) -> dict[str, tuple[int, str, str, bool]]:
+def _current_versions(
+    con: DuckDBPyConnection, ids: set[str]
+) -> dict[str, tuple[int, str, str, str, list[str]]]:
+    """Return each document's newest version: number, text_hash, source, record; and its every text_hash."""
     rows = con.execute(
         "SELECT document_id, max(version), arg_max(text_hash, version), arg_max(source, version), "
-        "arg_max(text, version) = '' FROM documents SEMI JOIN (SELECT unnest(?) AS document_id) "
-        "USING (document_id) GROUP BY document_id",
+        "arg_max(record, version), list(text_hash) FROM documents "
+        "SEMI JOIN (SELECT unnest(?) AS document_id) USING (document_id) GROUP BY document_id",
         [sorted(ids)],
     ).fetchall()
     return {row[0]: row[1:] for row in rows}
@@ -254,10 +269,7 @@ def _add_passages(con: DuckDBPyConnection, passages: Iterable[Passage]) -> int:
         }
         for p in passages
     ]  # fmt: skip
-    return _insert(
-        con, "passages", pa.Table.from_pylist(rows, _PASSAGE),
-        select="SELECT * FROM batch ANTI JOIN passages USING (passage_id)",
-    )  # fmt: skip
+    return _insert(con, "passages", pa.Table.from_pylist(rows, _PASSAGE))
 
 
 def quarantine_id(rejected: Rejected) -> str:
