@@ -46,7 +46,7 @@ def quarantine_list(
     if not listed:
         typer.echo("Nothing waits in quarantine." if found else "Nothing is in quarantine.")
         return
-    table = Table(box=None)
+    table = Table(box=None, pad_edge=False)
     table.add_column("id", style="bold", no_wrap=True)
     for column in ("source", "record", "reason"):
         table.add_column(column, overflow="fold")

@@ -105,9 +105,9 @@ def _file_again(run: Run, config: Config, waiting: Sequence[Entry], options: Seg
     done = read_file(run, path, look, state, options, how="read")
     with run.store.read() as con:
         now = quarantine.entries(con, source=place)
-    asked, records_asked = {entry.id for entry in waiting}, {entry.record for entry in waiting}
+    asked, of = {entry.id for entry in waiting}, {"", *(entry.record for entry in waiting)}
     read = sum(entry.id in asked and entry.how == "read" for entry in now)
-    again = [entry for entry in now if not entry.how and entry.record in records_asked]
+    again = [entry for entry in now if not entry.how and entry.record in of]
     return Retried(read, done.arrived, done.unsettled) + _still(again)
 
 

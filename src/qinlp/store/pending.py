@@ -25,7 +25,10 @@ class KnownFiles:
     racy). Who sets the time back by hand and keeps the size deceives us.
     """
     read: AbstractSet[tuple[str, str]] = frozenset()
-    """(path, sha256) of what this version of qinlp read to its end."""
+    """(path, sha256) of what this version of qinlp read to its end, and last of that path.
+
+    So a file that is put back to what it was is read once more: what it says now is what holds.
+    """
     refused: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """Why this version could not read (path, sha256) as a whole; "" where a person dismissed that."""
     places: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -38,7 +41,12 @@ def known_files(con: DuckDBPyConnection, version: str) -> KnownFiles:
         "SELECT path, size, mtime_ns, arg_max(sha256, looked_at) FROM file_states "
         "WHERE epoch_us(looked_at) * 1000 - mtime_ns > 2_000_000_000 GROUP BY path, size, mtime_ns"
     ).fetchall()
-    read = con.execute("SELECT path, sha256 FROM files WHERE version = ?", [version]).fetchall()
+    read = con.execute(
+        "SELECT path, sha256 FROM files LEFT JOIN "
+        "(SELECT path, arg_max(sha256, looked_at) AS latest FROM file_states GROUP BY path) USING (path) "
+        "WHERE version = ? AND sha256 = coalesce(latest, sha256)",
+        [version],
+    ).fetchall()
     refused = con.execute(
         "WITH turns AS (SELECT quarantine_id, arg_max(how, resolved_at) AS how FROM quarantine_resolved "
         "GROUP BY quarantine_id) "
