@@ -2,12 +2,17 @@
 
 import errno
 import os
+import random
+import re
 import time
+from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
 
-import fake
-from qinlp import sources, steps
+from qinlp import config, sources, steps
 from qinlp.errors import SourceError
 from qinlp.records import Document, Rejected
 from qinlp.sources import files_in
@@ -16,6 +21,16 @@ from qinlp.store import Store
 
 pytestmark = pytest.mark.store
 
+FIXTURES = Path(__file__).parent / "fixtures" / "sources"
+ENDS = {
+    "ris": rb"(?m)^ER  - *$",
+    "nbib": rb"\n\n",
+    "pubmed": rb"</PubmedArticle>",
+    "endnote": rb"</record>",
+    "bibtex": rb"(?m)^}$",
+    "table": rb"\r?\n(?=.*\n)",
+}
+"""How the end of a record shows, in the kinds of file that hold several."""
 RECORD = "TY  - JOUR\nTI  - {}\nDO  - 10.5555/{}\nAB  - {}\nER  - \n"
 
 
@@ -338,10 +353,10 @@ def test_a_linked_folder_is_read(documents, watched, tmp_path):
 @pytest.fixture
 def closed(monkeypatch):
     """Let the system refuse what is named: a folder to be listed, a file to be opened; return the names."""
-    names, scandir, read_bytes, sha256 = {}, os.scandir, type(fake.Path()).read_bytes, files.sha256
+    names, scandir, read_bytes, sha256 = {}, os.scandir, type(Path()).read_bytes, files.sha256
 
     def _refused(path):
-        error = names.get(fake.Path(path).name)
+        error = names.get(Path(path).name)
         if error:
             raise OSError(error, os.strerror(error), os.fspath(path))
 
@@ -359,7 +374,7 @@ def closed(monkeypatch):
         return _refused(path)
 
     monkeypatch.setattr(os, "scandir", _scandir)
-    monkeypatch.setattr(type(fake.Path()), "read_bytes", _read_bytes)
+    monkeypatch.setattr(type(Path()), "read_bytes", _read_bytes)
     monkeypatch.setattr(files, "sha256", _sha256)
     return names
 
@@ -465,6 +480,55 @@ def test_a_document_that_cannot_be_cut_is_quarantined_with_its_text(settings, wa
     assert record == "2"
     assert "cutting it into passages failed (ValueError" in reason
     assert b"Local champions" in raw
+
+
+@pytest.mark.parametrize("kind", sorted(ENDS))
+@given(share=st.floats(0.05, 1))
+@hypothesis(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_of_a_file_cut_short_all_whole_records_are_read(kind, share, tmp_path):
+    (path,) = FIXTURES.glob(f"{kind}.*")
+    raw = path.read_bytes()
+    cut = tmp_path / path.name
+    cut.write_bytes(raw[: int(len(raw) * share)])
+    whole = [(r.record, getattr(r, "text", None)) for r in files.Records(path, "x")]
+    records = files.Records(cut, "x")
+    found = [(r.record, getattr(r, "text", None)) for r in records]
+    ended = len(re.findall(ENDS[kind], cut.read_bytes()))
+    assert found[:ended] == whole[:ended] or (ended == 0 and records.stopped)
+    assert records.stopped is None or isinstance(records.stopped, SourceError)
+
+
+@given(seed=st.integers(0, 10**9))
+@hypothesis(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_damaged_files_of_every_kind_stop_no_run(seed, tmp_path_factory):
+    folder, chance = tmp_path_factory.mktemp("damaged"), random.Random(seed)
+    for path in FIXTURES.iterdir():
+        raw = bytearray(path.read_bytes())
+        for _ in range(chance.choice([1, 3, 30])):
+            raw[chance.randrange(len(raw))] ^= 1 << chance.randrange(8)
+        (folder / path.name).write_bytes(raw[: chance.choice([len(raw), chance.randrange(1, len(raw))])])
+    (folder / "sound.ris").write_text(RECORD.format("Sound", 7, "Nobody had time."), "utf-8")
+    settings = config.Config(folder)
+    done = steps.ingest(settings, [folder])
+    assert rows(settings, "SELECT title FROM documents_current WHERE doi = '10.5555/7'") == [("Sound",)]
+    assert done.files + len(done.refused) == len(list(FIXTURES.iterdir())) + 1
+    assert rows(settings, "SELECT reason FROM quarantine WHERE reason LIKE '%please report%'") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "documents"),
+    [
+        ("wide.csv", "title,abstract\nOne,Words.,,\n", 1),
+        (
+            "half.xml",
+            "<records><record><titles><title>A &#xD800;&#57343; b</title></titles></record></records>",
+            1,
+        ),
+    ],
+)
+def test_what_readers_once_fell_over(tmp_path, name, content, documents):
+    (tmp_path / name).write_text(content, "utf-8")
+    assert len(list(sources.read(tmp_path / name))) == documents
 
 
 def test_every_record_a_reader_gives_can_be_stored(settings, documents, watched):
