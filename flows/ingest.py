@@ -30,7 +30,7 @@ def read(project: Path) -> steps.Ingested:
     settings = config.load(project)
     paths = [settings.folder / path for path in settings.ingest.paths]
     with show.progress() as watch:
-        return steps.ingest(settings, paths, watch)
+        return steps.ingest(settings, paths, watch, settle=settings.ingest.settle_seconds)
 
 
 @flow(name="ingest", flow_run_name="ingest {project}")

@@ -422,7 +422,7 @@ def test_a_folder_with_a_broken_file_succeeds_and_says_so(run, project):
     code, out, err = run("ingest", "documents")
     assert code == 0
     one_line(err, ["broken.xml"])
-    assert "in quarantine; `qinlp ask quarantine` tells why" in out
+    assert "in quarantine; `qinlp quarantine list` tells why" in out
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device", "x.duckdb")])

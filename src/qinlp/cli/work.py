@@ -52,20 +52,21 @@ def ingest(
 
 
 def _tell_ingested(done: Ingested) -> None:
-    for line in done.refused:
+    for line in (*done.refused, *done.unsettled):
         typer.echo(f"qinlp: {line}", err=True)
-    if not done.files and not done.refused:
-        typer.echo(f"Nothing new: {counted(done.unchanged, 'file')} read before and unchanged.")
+    moved = f", {done.moved:,} moved" if done.moved else ""
+    if not done.files and not done.refused and not done.unsettled:
+        typer.echo(f"Nothing new: {counted(done.unchanged, 'file')} read before and unchanged{moved}.")
         return
     a = done.arrived
     typer.echo(
-        f"{counted(done.files, 'file')} read ({done.unchanged:,} unchanged), "
+        f"{counted(done.files, 'file')} read ({done.unchanged:,} unchanged{moved}), "
         f"{counted(done.records, 'record')}: "
         f"{counted(a.documents, 'new document')}, {counted(a.versions, 'new version')}, "
         f"{counted(a.duplicates, 'duplicate')}, {counted(a.passages, 'passage')}."
     )
     if done.quarantined:
-        typer.echo(f"{counted(done.quarantined, 'record')} in quarantine; `qinlp ask quarantine` tells why.")
+        typer.echo(f"{counted(done.quarantined, 'record')} in quarantine; `qinlp quarantine list` tells why.")
 
 
 @app.command()

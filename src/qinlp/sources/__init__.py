@@ -8,7 +8,11 @@ whole raises `SourceError`.
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -134,6 +138,10 @@ SEARCHES: dict[str, Searched] = {
 
 _NO_SOURCE = {".toml", ".duckdb", ".wal", ".qdpx"}
 _NO_SOURCE_STEMS = {"readme", "license", "changelog", "cases", "participants"}
+_UNFINISHED = {".part", ".partial", ".crdownload", ".download", ".tmp", ".temp", ".swp"}
+"""What browsers, editors and copying programs call a file until it is whole."""
+_HIDDEN = re.compile(r"\.|~\$")
+_NOTHING_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
 
 def reader_for(path: Path) -> Reader:
@@ -145,9 +153,7 @@ def reader_for(path: Path) -> Reader:
     suffix = path.suffix.lower()
     candidates = [reader for reader in READERS.values() if suffix in reader.suffixes]
     if not candidates:
-        known = sorted({one for reader in READERS.values() for one in reader.suffixes})
-        shown = f"suffix {path.suffix!r} is unknown" if suffix else "the file has no suffix"
-        raise SourceError(f"{path}: {shown}; {nearest(suffix, known)} (or save it as .txt or .csv)")
+        raise SourceError(_unknown(path))
     if len(candidates) == 1:
         return candidates[0]
     beginning = head(path)
@@ -156,6 +162,12 @@ def reader_for(path: Path) -> Reader:
             return reader
     expected = " nor ".join(reader.about for reader in candidates)
     raise SourceError(f"{path}: neither {expected}; export it again, or as RIS")
+
+
+def _unknown(path: Path) -> str:
+    known = sorted({one for reader in READERS.values() for one in reader.suffixes})
+    shown = f"suffix {path.suffix!r} is unknown" if path.suffix else "the file has no suffix"
+    return f"{path}: {shown}; {nearest(path.suffix.lower(), known)} (or save it as .txt or .csv)"
 
 
 def read(path: Path) -> Iterator[Document | Rejected]:
@@ -173,37 +185,78 @@ def read(path: Path) -> Iterator[Document | Rejected]:
     return reader_for(path).read(path)
 
 
-def files_in(paths: Iterable[Path]) -> list[Path]:
-    """Return the files to read: those given, and those in given folders, sorted, none twice.
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The files that stand at some paths."""
 
-    In a folder, hidden files and what is no source (a README, `cases.csv`, `qinlp.toml`, databases,
-    QDA projects) are left out; a file of unknown suffix is logged as a warning.
+    files: tuple[Path, ...]
+    """Those given by name, and those in given folders, sorted; none twice."""
+    wrong: tuple[str, ...] = ()
+    """Paths given that do not exist or are of no known kind, one line each."""
+    closed: tuple[str, ...] = ()
+    """Folders and files within that the system does not let us look at, one line each."""
 
-    Raises:
-        SourceError: a path does not exist, or a file given by name has an unknown suffix.
+
+def files_in(paths: Iterable[Path]) -> Listing:
+    """List the files to read.
+
+    In a folder, hidden files, what programs leave while they write (`x.part`, `~$x.docx`) and what is
+    no source (a README, `cases.csv`, `qinlp.toml`, databases, QDA projects) are left out; a file of
+    unknown suffix is logged as a warning. A link to a folder is followed, and no folder entered twice.
     """
     found: dict[Path, Path] = {}
+    wrong: list[str] = []
+    closed: list[str] = []
     for given in map(Path, paths):
-        if given.is_dir():
-            for path in sorted(given.rglob("*")):
-                if path.is_file() and _is_source(path, given):
-                    found.setdefault(path.resolve(), path)
-        elif given.exists():
-            if not _known(given):
-                reader_for(given)  # raises, with the remedy
+        try:
+            folder = stat.S_ISDIR(given.stat().st_mode)
+        except OSError as error:
+            gone = error.errno in _NOTHING_THERE
+            wrong.append(f"{given}: no such file or folder; check the spelling" if gone else _shut(error))
+            continue
+        if folder:
+            for path in _walk(given, closed):
+                found.setdefault(path.resolve(), path)
+        elif _known(given):
             found.setdefault(given.resolve(), given)
         else:
-            raise SourceError(f"{given}: no such file or folder; check the spelling")
-    return list(found.values())
+            wrong.append(_unknown(given))
+    return Listing(tuple(found.values()), tuple(wrong), tuple(closed))
+
+
+def _walk(folder: Path, closed: list[str]) -> list[Path]:
+    found = []
+    entered = set()
+    for at, folders, names in os.walk(
+        folder, onerror=lambda error: closed.append(_shut(error)), followlinks=True
+    ):
+        own = os.path.realpath(at)
+        folders[:] = [] if own in entered else [name for name in folders if not _HIDDEN.match(name)]
+        for name in () if own in entered else names:
+            path = Path(at, name)
+            try:
+                if _is_source(path) and stat.S_ISREG(path.stat().st_mode):
+                    found.append(path)
+            except OSError as error:
+                if error.errno not in _NOTHING_THERE:
+                    closed.append(_shut(error))
+        entered.add(own)
+    return sorted(found)
+
+
+def _shut(error: OSError) -> str:
+    return f"{error.filename}: cannot be opened ({error.strerror}); check its permissions and the connection"
 
 
 def _known(path: Path) -> bool:
     return any(path.suffix.lower() in reader.suffixes for reader in READERS.values())
 
 
-def _is_source(path: Path, root: Path) -> bool:
-    hidden = any(part.startswith((".", "~$")) for part in path.relative_to(root).parts)
-    if hidden or path.suffix.lower() in _NO_SOURCE or path.stem.lower() in _NO_SOURCE_STEMS:
+def _is_source(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    if _HIDDEN.match(path.name) or suffix in _NO_SOURCE | _UNFINISHED or suffix.endswith("~"):
+        return False
+    if path.stem.lower() in _NO_SOURCE_STEMS:
         return False
     if not _known(path):
         _log.warning("%s: passed over, suffix %r is unknown", path, path.suffix)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from qinlp.records import Document, Rejected
 from qinlp.sources import identifiers
 from qinlp.sources.abstracts import Part, assembled, parts_of, plain
-from qinlp.sources.text import squeezed
+from qinlp.sources.text import clean, squeezed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -66,7 +66,7 @@ def paper(
     if not title and not text:
         raw = raw.encode("utf-8", "replace") if isinstance(raw, str) else raw
         return Rejected(source, record, "the record has neither title nor abstract", raw)
-    extra = {key: value for key, value in (metadata or {}).items() if value not in ("", [], None)}
+    extra = {key: _storable(value) for key, value in (metadata or {}).items() if value not in ("", [], None)}
     found: dict[str, Any] = {
         "doi": identifiers.doi(doi),
         "pmid": identifiers.pmid(pmid),
@@ -136,6 +136,13 @@ def _author(name: str) -> str:
     name = squeezed(plain(name)).strip(" ,;*")
     found = _INITIALS.fullmatch(name)
     return f"{found['family']}, {found['initials'].strip()}" if found and "," not in name else name
+
+
+def _storable(value: Any) -> Any:
+    """Return a value of the metadata without what no encoding can carry, such as JSON's lone surrogates."""
+    if isinstance(value, str):
+        return clean(value)
+    return [_storable(one) for one in value] if isinstance(value, list) else value
 
 
 def _unique(values: Iterable[str]) -> tuple[str, ...]:

@@ -50,6 +50,10 @@ _SERVER = re.compile(
 )
 """How PubMed cites a paper on a preprint server: its name comes first."""
 
+_SURROGATE = re.compile(
+    rb"&#(?:[xX]0*[dD][89a-fA-F][0-9a-fA-F]{2}|0*(?:55(?:29[6-9]|[3-9]\d\d)|56\d{3}|57(?:[0-2]\d\d|3[0-3]\d|34[0-3])));"
+)
+"""References to half a character, which lxml recovers and then cannot give as text."""
 _RECORDS = ("PubmedArticle", "PubmedBookArticle", "MedlineCitation")
 
 
@@ -85,7 +89,7 @@ def elements(path: Path, tags: tuple[str, ...]) -> Iterator[_Element]:
     """
     from lxml import etree
 
-    raw = load(path)
+    raw = _SURROGATE.sub(b"&#xFFFD;", load(path))
     try:
         parsed = etree.iterparse(
             io.BytesIO(raw), tag=tags, recover=True, resolve_entities=False, no_network=True, load_dtd=False,

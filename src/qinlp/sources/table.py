@@ -90,7 +90,7 @@ def _papers(rows: list[Row], number: int, header: Row, path: Path) -> Iterator[D
         field: dict[str, Any] = {name: cells[place] for name, place in columns.items()}
         for several, split in (("authors", names), ("keywords", terms), ("mesh", terms)):
             field[several] = split(field.get(several, ""))
-        _from_source(field, dict(zip(header, cells, strict=True)))
+        _from_source(field, dict(zip(header, cells, strict=False)))  # blank cells may stand beyond
         field["metadata"] = {
             name: cell.strip()
             for place, name in enumerate(header)

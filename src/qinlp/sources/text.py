@@ -43,16 +43,17 @@ def load(path: Path) -> bytes:
     """Return the content of the file.
 
     Raises:
-        SourceError: it is missing, a folder, unreadable, or holds nothing but spaces.
+        SourceError: it is missing, a folder, unreadable (the cause is the system's OSError), or holds
+            nothing but spaces.
     """
     try:
         raw = path.read_bytes()
-    except FileNotFoundError:
-        raise SourceError(f"{path}: no such file; check the spelling and the folder") from None
+    except FileNotFoundError as error:
+        raise SourceError(f"{path}: no such file; check the spelling and the folder") from error
     except IsADirectoryError:
         raise SourceError(f"{path}: a folder, not a file; give the files in it, or use files_in") from None
     except (OSError, ValueError) as error:
-        raise SourceError(f"{path}: cannot be opened ({error}); check its name and permissions") from None
+        raise SourceError(f"{path}: cannot be opened ({error}); check its name and permissions") from error
     if not raw.strip(b" \t\r\n\x00\xef\xbb\xbf\xff\xfe"):
         raise SourceError(f"{path}: the file is empty; export or save it again")
     return raw

@@ -6,6 +6,7 @@ the note that it is done, so a step that was killed at any moment is simply run 
 
 from qinlp.steps.coding import Coded, code, find_model, predict
 from qinlp.steps.publishing import publish
+from qinlp.steps.quarantine import Retried, dismiss, retry
 from qinlp.steps.reading import Ingested, ingest
 from qinlp.steps.run import Watch, unwatched
 from qinlp.steps.searching import Found, search
@@ -14,12 +15,15 @@ __all__ = [
     "Coded",
     "Found",
     "Ingested",
+    "Retried",
     "Watch",
     "code",
+    "dismiss",
     "find_model",
     "ingest",
     "predict",
     "publish",
+    "retry",
     "search",
     "unwatched",
 ]

@@ -46,14 +46,39 @@ def finish_run(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """How a file looked from outside, and what its bytes were."""
+
+    path: str
+    sha256: str
+    size: int
+    mtime_ns: int
+    looked_at: datetime
+
+
 def file_read(
-    con: DuckDBPyConnection, run_id: str, path: str, sha256: str, version: str, records: int, quarantined: int
+    con: DuckDBPyConnection, run_id: str, state: FileState, version: str, records: int, quarantined: int
 ) -> None:
     """Record that a file was read to its end."""
     con.execute(
         "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        [path, sha256, version, records, quarantined, run_id],
+        [state.path, state.sha256, version, records, quarantined, run_id],
     )
+    file_seen(con, run_id, state, version)
+
+
+def file_seen(
+    con: DuckDBPyConnection, run_id: str, state: FileState, version: str, quarantine_id: str = ""
+) -> None:
+    """Record how a file looked when its bytes were read; where it was refused whole, the entry says why."""
+    con.execute(
+        "INSERT INTO file_states VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            state.path, state.size, state.mtime_ns, state.sha256, state.looked_at, version, quarantine_id,
+            run_id,
+        ],
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,14 +303,46 @@ def quarantine_id(rejected: Rejected) -> str:
 
 
 def add_rejected(con: DuckDBPyConnection, run_id: str, at: datetime, rejected: Sequence[Rejected]) -> int:
-    """Put unreadable records into the quarantine; return how many are new there."""
-    before = con.execute("SELECT count(*) FROM quarantine").fetchone()
+    """Put unreadable records into the quarantine; return how many wait there that did not before.
+
+    An entry that was read or superseded and is met once more waits again; one that a person
+    dismissed stays dismissed.
+    """
+    if not rejected:
+        return 0
+    ids = [quarantine_id(r) for r in rejected]
+    waited = _waiting(con)
     con.executemany(
         "INSERT INTO quarantine VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        [[quarantine_id(r), r.source, r.record, r.reason, r.raw, run_id, at] for r in rejected],
-    ) if rejected else None
-    after = con.execute("SELECT count(*) FROM quarantine").fetchone()
-    return int(after[0] - before[0]) if before and after else 0
+        [
+            [name, r.source, r.record, r.reason, r.raw, run_id, at]
+            for name, r in zip(ids, rejected, strict=True)
+        ],
+    )
+    con.execute(
+        "INSERT INTO quarantine_resolved SELECT quarantine_id, ?, ?, 'again', '' FROM quarantine_resolved "
+        "SEMI JOIN (SELECT unnest(?) AS quarantine_id) USING (quarantine_id) GROUP BY quarantine_id "
+        "HAVING arg_max(how, resolved_at) IN ('read', 'superseded')",
+        [run_id, at, ids],
+    )
+    return _waiting(con) - waited
+
+
+def resolve(
+    con: DuckDBPyConnection, run_id: str, at: datetime, ids: Sequence[str], how: str, note: str = ""
+) -> int:
+    """Record that entries in quarantine wait no longer; return how many of them did."""
+    row = con.execute(
+        "INSERT INTO quarantine_resolved SELECT quarantine_id, ?, ?, ?, ? FROM quarantine_open "
+        "SEMI JOIN (SELECT unnest(?) AS quarantine_id) USING (quarantine_id)",
+        [run_id, at, how, note, list(ids)],
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _waiting(con: DuckDBPyConnection) -> int:
+    row = con.execute("SELECT count(*) FROM quarantine_open").fetchone()
+    return int(row[0]) if row else 0
 
 
 def add_vectors(

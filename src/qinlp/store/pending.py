@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,14 +13,62 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-def known_files(con: DuckDBPyConnection, version: str) -> set[tuple[str, str]]:
-    """Return (path, sha256) of every file that this version of qinlp read to its end."""
-    return set(con.execute("SELECT path, sha256 FROM files WHERE version = ?", [version]).fetchall())
+@dataclass(frozen=True, slots=True)
+class KnownFiles:
+    """What the store knows of files, each named by its path."""
+
+    digests: Mapping[tuple[str, int, int], str] = field(default_factory=dict)
+    """SHA-256 by (path, size, mtime_ns), of files that had been at rest when they were looked at.
+
+    A file that is written to once more within the grain of its clock keeps its time of change, so a
+    state counts only if the last change was more than two seconds before the look (what git calls
+    racy). Who sets the time back by hand and keeps the size deceives us.
+    """
+    read: AbstractSet[tuple[str, str]] = frozenset()
+    """(path, sha256) of what this version of qinlp read to its end, and last of that path.
+
+    So a file that is put back to what it was is read once more: what it says now is what holds.
+    """
+    refused: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """Why this version could not read (path, sha256) as a whole; "" where a person dismissed that."""
+    places: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Where a file of that SHA-256 was read to its end, by any version."""
 
 
-def quarantined(con: DuckDBPyConnection) -> set[str]:
-    """Return the ids of everything in the quarantine."""
-    return {row[0] for row in con.execute("SELECT quarantine_id FROM quarantine").fetchall()}
+def known_files(con: DuckDBPyConnection, version: str) -> KnownFiles:
+    """Return what is known of files."""
+    states = con.execute(
+        "SELECT path, size, mtime_ns, arg_max(sha256, looked_at) FROM file_states "
+        "WHERE epoch_us(looked_at) * 1000 - mtime_ns > 2_000_000_000 GROUP BY path, size, mtime_ns"
+    ).fetchall()
+    read = con.execute(
+        "SELECT path, sha256 FROM files LEFT JOIN "
+        "(SELECT path, arg_max(sha256, looked_at) AS latest FROM file_states GROUP BY path) USING (path) "
+        "WHERE version = ? AND sha256 = coalesce(latest, sha256)",
+        [version],
+    ).fetchall()
+    refused = con.execute(
+        "WITH turns AS (SELECT quarantine_id, arg_max(how, resolved_at) AS how FROM quarantine_resolved "
+        "GROUP BY quarantine_id) "
+        "SELECT path, sha256, CASE WHEN how = 'dismissed' THEN '' ELSE reason END "
+        "FROM file_states s JOIN quarantine q USING (quarantine_id) LEFT JOIN turns USING (quarantine_id) "
+        "WHERE version = ? AND coalesce(how, 'again') IN ('again', 'dismissed')",
+        [version],
+    ).fetchall()
+    places = con.execute("SELECT sha256, list(DISTINCT path) FROM files GROUP BY sha256").fetchall()
+    return KnownFiles(
+        {(path, size, mtime): digest for path, size, mtime, digest in states},
+        set(read),
+        {(path, digest): reason for path, digest, reason in refused},
+        dict(places),
+    )
+
+
+def waiting_of(con: DuckDBPyConnection, source: str) -> list[tuple[str, str]]:
+    """Return (quarantine_id, record) of what of a source waits in quarantine."""
+    return con.execute(
+        "SELECT quarantine_id, record FROM quarantine_open WHERE source = ?", [source]
+    ).fetchall()
 
 
 def unencoded(con: DuckDBPyConnection, encoder: str, *, interviewer: bool) -> pa.Table:

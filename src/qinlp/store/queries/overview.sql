@@ -9,5 +9,5 @@ SELECT * FROM (
   UNION ALL SELECT 7, 'enabler passages', count(DISTINCT passage_id) FROM coded_passages WHERE codebook = 'valence' AND code = 'enabler'
   UNION ALL SELECT 8, 'passages waiting for review', count(DISTINCT passage_id) FROM review_queue WHERE codebook = 'valence'
   UNION ALL SELECT 9, 'judgements by people', count(*) FROM judgements
-  UNION ALL SELECT 10, 'records in quarantine', count(*) FROM quarantine
+  UNION ALL SELECT 10, 'records in quarantine', count(*) FROM quarantine_open
 ) ORDER BY position

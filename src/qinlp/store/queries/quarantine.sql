@@ -1,2 +1,2 @@
--- What could not be read, and why?
-SELECT source, record, reason, quarantined_at FROM quarantine ORDER BY source, record
+-- What could not be read and still waits, and why?
+SELECT source, record, reason, quarantined_at FROM quarantine_open ORDER BY source, record
