@@ -5,8 +5,21 @@ the note that it is done, so a step that was killed at any moment is simply run 
 """
 
 from qinlp.steps.coding import Coded, code, find_model, predict
+from qinlp.steps.measuring import Measured, measure
 from qinlp.steps.publishing import publish
 from qinlp.steps.reading import Ingested, ingest
 from qinlp.steps.run import Watch, unwatched
 
-__all__ = ["Coded", "Ingested", "Watch", "code", "find_model", "ingest", "predict", "publish", "unwatched"]
+__all__ = [
+    "Coded",
+    "Ingested",
+    "Measured",
+    "Watch",
+    "code",
+    "find_model",
+    "ingest",
+    "measure",
+    "predict",
+    "publish",
+    "unwatched",
+]
