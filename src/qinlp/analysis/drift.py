@@ -166,7 +166,7 @@ def _departures(
     rates: Floats, sizes: Floats, new: Floats, n: int, departure: float
 ) -> list[Departure | None]:
     """Judge each column of `rates`, shape (runs, series), with a spread of all of them together."""
-    from scipy.stats import norm, t
+    from scipy.special import ndtri, stdtr
 
     runs, series = rates.shape
     kept = np.ones(rates.shape, bool)
@@ -186,7 +186,7 @@ def _departures(
     freedom = np.where(odd, runs, together.size) - 1
 
     z = _signed_root(new * n, n, pooled, of) / spread
-    z = np.sign(z) * np.minimum(norm.isf(t.sf(np.abs(z), freedom)), 1e3)
+    z = np.sign(z) * np.minimum(-ndtri(stdtr(freedom, -np.abs(z))), 1e3)
     low = np.where(kept, rates, np.inf).min(axis=0)
     high = np.where(kept, rates, -np.inf).max(axis=0)
     beyond = ((z >= departure) & (new > high)) | ((z <= -departure) & (new < low))
@@ -198,7 +198,7 @@ def _departures(
 
 def _whole(rates: Floats, sizes: Floats, new: Floats, n: int) -> float:
     """Return how unlikely the run's distribution is, as a normal deviate."""
-    from scipy.stats import chi2, norm
+    from scipy.special import chdtrc, chdtri, ndtri
 
     counts = rates * _weights(sizes)[:, None]
     given, pooled = new * n, counts.sum(axis=0)
@@ -214,9 +214,9 @@ def _whole(rates: Floats, sizes: Floats, new: Floats, n: int) -> float:
 
     whole = parts(pooled)
     earlier = [_g(parts(r * s), whole - parts(c)) for r, s, c in zip(rates, sizes, counts, strict=True)]
-    dispersion = max(float(np.median(earlier)) / float(chi2.median(freedom)), 1.0)
+    dispersion = max(float(np.median(earlier)) / float(chdtri(freedom, 0.5)), 1.0)
     g = _g(parts(given), whole) / dispersion
-    return float(min(norm.isf(chi2.sf(g, freedom)), 1e3))
+    return float(min(-ndtri(chdtrc(freedom, g)), 1e3))
 
 
 def _farthest(rates: Floats, sizes: Floats) -> float:
