@@ -110,7 +110,7 @@ class Schedule:
 class Health:
     """When a run counts as departing from its history."""
 
-    departure: float = 4.0
+    departure: float = 3.75
     """So many robust standard deviations (median and MAD) from the runs before."""
     history: int = 5
     """Runs that must have been before any is judged."""
@@ -133,6 +133,8 @@ class Config:
     compute: Compute = field(default_factory=Compute)
     schedule: Schedule = field(default_factory=Schedule)
     health: Health = field(default_factory=Health)
+    scheduled: bool = False
+    """Whether qinlp.toml has a [schedule], so that runs are expected."""
 
     @property
     def database_path(self) -> Path:
@@ -175,7 +177,9 @@ def load(folder: Path) -> Config:
         given = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {error}; mend the line or delete it for the default") from None
-    settings = _build(Config, given, path, text, prefix="", extra={"folder": folder})
+    settings = _build(
+        Config, given, path, text, prefix="", extra={"folder": folder, "scheduled": "schedule" in given}
+    )
     assert isinstance(settings, Config)  # noqa: S101
     _check_values(settings, path)
     return settings

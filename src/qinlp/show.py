@@ -173,8 +173,9 @@ def summary(
     constructs: Sequence[Mapping[str, Any]],
     database: Path,
     hints: Sequence[tuple[str, str]],
+    findings: Sequence[str] = (),
 ) -> None:
-    """Print what the store holds: counts, the commonest constructs with a quote each, what to try next."""
+    """Print what is held, the commonest constructs with a quote each, what needs a look and what next."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -202,6 +203,10 @@ def summary(
         screen.print(table)
     screen.print()
     screen.print(f"Database: [bold]{escape(str(database))}[/]", soft_wrap=True)
+    if findings:
+        screen.print("[bold orange3]Needs a look:[/]")
+        for line in findings:
+            screen.print(f"  {escape(line)}", soft_wrap=True)
     if hints:
         screen.print("Try next:")
         wide = max(len(command) for command, _ in hints)

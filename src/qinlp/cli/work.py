@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qinlp.cli.app import app, config_of, counted
+from qinlp.errors import ConfigError
 
 if TYPE_CHECKING:
+    from qinlp.analysis.health import Finding
     from qinlp.config import Config
     from qinlp.steps import Coded, Ingested
 
@@ -141,14 +143,60 @@ def demo(
 
 
 @app.command()
-def status(context: typer.Context) -> None:
-    """Show what the project holds.
+def status(
+    context: typer.Context,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say what needs a look, a line each; exit code 1 if any.")
+    ] = False,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="With --check: table, csv, json, markdown or parquet.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Show what the project holds, and what needs a look.
 
-    Documents, passages, barriers and enablers, the commonest constructs, what waits for review.
+    Documents, passages, barriers and enablers, the commonest constructs, what waits for review. What
+    needs a look: a run that departs from its history, failed runs, searches that lag, a schedule that
+    stands still, records that could not be read.
 
-    Example: `qinlp status`
+    Example: `qinlp status --check`
     """
-    _status(config_of(context))
+    if check:
+        _check(config_of(context), form)
+    elif form is not None:
+        raise ConfigError(f"--format {form} is for --check; write both, or neither")
+    else:
+        _status(config_of(context))
+
+
+def _check(config: Config, form: str | None) -> None:
+    found = _findings(config)
+    if form is None:
+        for one in found:
+            typer.echo(str(one))
+        if not found:
+            typer.echo("well")
+    else:
+        import pyarrow as pa
+
+        from qinlp import show
+
+        names = ("level", "what", "why", "remedy")
+        show.write(pa.table({n: pa.array([getattr(f, n) for f in found], pa.string()) for n in names}), form)
+    if found:
+        raise typer.Exit(1)
+
+
+def _findings(config: Config) -> tuple[Finding, ...]:
+    from datetime import UTC, datetime
+
+    from qinlp.analysis import health
+    from qinlp.store import Store
+
+    with Store(config.database_path).read() as con:
+        return health.report(con, config, datetime.now(UTC))
 
 
 def _status(config: Config) -> None:
@@ -169,6 +217,7 @@ def _status(config: Config) -> None:
             (f"{at} ask quotes --code inr.resources", "quotes for a code"),
             (f'{at} sql "FROM coded_passages LIMIT 5"', "any SQL"),
         ],
+        [str(one) for one in _findings(config)],
     )
 
 

@@ -5,6 +5,7 @@ the note that it is done, so a step that was killed at any moment is simply run 
 """
 
 from qinlp.steps.coding import Coded, code, find_model, predict
+from qinlp.steps.measuring import Measured, measure
 from qinlp.steps.publishing import publish
 from qinlp.steps.quarantine import Retried, dismiss, retry
 from qinlp.steps.reading import Ingested, ingest
@@ -15,12 +16,14 @@ __all__ = [
     "Coded",
     "Found",
     "Ingested",
+    "Measured",
     "Retried",
     "Watch",
     "code",
     "dismiss",
     "find_model",
     "ingest",
+    "measure",
     "predict",
     "publish",
     "retry",
