@@ -8,6 +8,13 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
+class Budget:
+    """How far a run may go."""
+
+    def __init__(self, requests: int, minutes: float) -> None:
+        self.requests, self.minutes = requests, minutes
+
+
 class Client:
     """Asks one service."""
 

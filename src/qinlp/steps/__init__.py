@@ -5,8 +5,31 @@ the note that it is done, so a step that was killed at any moment is simply run 
 """
 
 from qinlp.steps.coding import Coded, code, find_model, predict
-from qinlp.steps.publishing import publish
+from qinlp.steps.matching import Matched, match
+from qinlp.steps.measuring import Measured, measure
+from qinlp.steps.publishing import publish, unpublished
 from qinlp.steps.reading import Ingested, ingest
+from qinlp.steps.reporting import quarantined
 from qinlp.steps.run import Watch, unwatched
+from qinlp.steps.searching import Found, search, window
 
-__all__ = ["Coded", "Ingested", "Watch", "code", "find_model", "ingest", "predict", "publish", "unwatched"]
+__all__ = [
+    "Coded",
+    "Found",
+    "Ingested",
+    "Matched",
+    "Measured",
+    "Watch",
+    "code",
+    "find_model",
+    "ingest",
+    "match",
+    "measure",
+    "predict",
+    "publish",
+    "quarantined",
+    "search",
+    "unpublished",
+    "unwatched",
+    "window",
+]
