@@ -116,7 +116,7 @@ def _came(outcome: Outcome, config: Config) -> Iterator[str]:
         )
         for one in outcome.found
     ]  # fmt: skip
-    if (files := outcome.ingested) is not None and (files.files or files.quarantined or not rows):
+    if (files := outcome.ingested) is not None and (files.files or files.quarantined):
         rows.append(
             (
                 _n(files.files, "file"), "", files.records, files.arrived.documents, files.arrived.versions,
@@ -125,7 +125,7 @@ def _came(outcome: Outcome, config: Config) -> Iterator[str]:
         )  # fmt: skip
     yield "## What came in"
     if not rows:
-        yield "Nothing."
+        yield "Nothing new."
         return
     yield _table(
         (

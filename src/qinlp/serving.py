@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +30,8 @@ STARTS_WITHIN = 300.0
 """Seconds that a server of ours may take to start."""
 ANSWERS_WITHIN = 60.0
 """Seconds that we wait for a configured server when we start; it may be starting with the machine."""
+BEGINS_WITHIN = 120
+"""Seconds that a run may take from being due to its first line; after that another may have its place."""
 FOLDER = ".prefect"
 
 Tell = Callable[[str], None]
@@ -55,11 +57,12 @@ def serve(config: Config, port: int | None, tell: Tell) -> None:
         if url := PREFECT_API_URL.value():
             _await(url, ANSWERS_WITHIN)
             tell(f"Prefect server: {url} (configured)")
-            _keep(config, wanted, url, tell, lambda: None)
+            _keep(config, wanted, url, tell)
             return
-        with _Server(config, _port(port, tell)) as server, temporary_settings({PREFECT_API_URL: server.url}):
+        server = _Server(config, _port(port, tell), tell)
+        with server, temporary_settings({PREFECT_API_URL: server.url}):
             tell(f"Prefect server: http://127.0.0.1:{server.port}, its data in {server.folder}")
-            _keep(config, wanted, server.url, tell, server.start)
+            _keep(config, wanted, server.url, tell)
 
 
 def schedules(config: Config) -> dict[str, Any]:
@@ -94,7 +97,7 @@ def schedules(config: Config) -> dict[str, Any]:
     return found
 
 
-def _keep(config: Config, wanted: dict[str, Any], url: str, tell: Tell, revive: Callable[[], None]) -> None:
+def _keep(config: Config, wanted: dict[str, Any], url: str, tell: Tell) -> None:
     """Run what falls due until stopped; where the server goes away, wait for it and go on."""
     from prefect import serve as run_what_is_due
 
@@ -103,11 +106,10 @@ def _keep(config: Config, wanted: dict[str, Any], url: str, tell: Tell, revive: 
     while True:
         deployments = [_deployment(name, schedule, config) for name, schedule in wanted.items()]
         try:
-            run_what_is_due(*deployments, print_starting_message=False, limit=None)
+            run_what_is_due(*deployments, pause_on_shutdown=False, print_starting_message=False)
         except Exception as error:  # noqa: BLE001 - whatever became of the connection, the schedules go on
             tell(f"Lost the Prefect server ({type(error).__name__}); waiting for it")
             time.sleep(1)
-            revive()
             _await(url, None)
         else:
             return
@@ -124,7 +126,9 @@ def _deployment(name: str, schedule: Any, config: Config) -> Any:
         paused=False,
         parameters={"project": str(config.folder.resolve())},
         concurrency_limit=ConcurrencyLimitConfig(
-            limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
+            limit=1,
+            collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW,
+            grace_period_seconds=BEGINS_WITHIN,
         ),
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
@@ -165,39 +169,48 @@ def _port(given: int | None, tell: Tell) -> int:
         return int(free.getsockname()[1])
 
 
-class _Server:
-    """A Prefect server of this project's own, on this machine only."""
+_ENDS_WITH_ITS_PARENT = """
+import ctypes, os, runpy, signal, sys
+parent = int(sys.argv.pop(1))
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        sys.exit()
+runpy.run_module("prefect", run_name="__main__", alter_sys=True)
+"""
 
-    def __init__(self, config: Config, port: int) -> None:
-        self.folder, self.port = (config.folder / FOLDER).resolve(), port
+
+class _Server:
+    """A Prefect server of this project's own, on this machine only; one that ends is started again."""
+
+    def __init__(self, config: Config, port: int, tell: Tell) -> None:
+        self.folder, self.port, self.tell = (config.folder / FOLDER).resolve(), port, tell
         self.url = f"http://127.0.0.1:{port}/api"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.log = self.folder / "server.log"
+        self.wanted = True
+        self.process = self._start()
 
     def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def start(self) -> None:
-        """Start it, unless it runs, and wait until it answers.
-
-        Raises:
-            ConfigError: it ended instead.
-        """
-        if self.process is not None and self.process.poll() is None:
-            return
-        log = self.folder / "server.log"
-        with log.open("ab") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1",
-                 "--port", str(self.port)],
-                stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self._environment(),
-                start_new_session=True, preexec_fn=_ends_with_us,  # noqa: PLW1509 - no thread yet
-            )  # fmt: skip
         try:
             _await(self.url, STARTS_WITHIN, self.process)
         except ConfigError:
-            self.stop()
-            raise ConfigError(f"the Prefect server did not start; {log} tells why") from None
+            self._stop()
+            raise ConfigError(f"the Prefect server did not start; {self.log} tells why") from None
+        threading.Thread(target=self._watch, daemon=True).start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        """Start it in a session of its own, so that Ctrl-C reaches us first."""
+        command = [sys.executable, "-c", _ENDS_WITH_ITS_PARENT, str(os.getpid()), "server", "start"]
+        with self.log.open("ab") as out:
+            return subprocess.Popen(
+                [*command, "--host", "127.0.0.1", "--port", str(self.port)],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self._environment(),
+                start_new_session=True,
+            )  # fmt: skip
 
     def _environment(self) -> dict[str, str]:
         """Keep its data, and the leases of concurrency limits with it, in the project."""
@@ -208,27 +221,22 @@ class _Server:
             "PREFECT_CLI_PROMPT": "false",
         }
 
-    def stop(self) -> None:
-        if self.process is None or self.process.poll() is not None:
-            return
+    def _watch(self) -> None:
+        while self.wanted:
+            self.process.wait()
+            time.sleep(1)
+            if self.wanted:
+                self.tell(f"The Prefect server ended and is started again; {self.log} tells why")
+                self.process = self._start()
+
+    def _stop(self) -> None:
+        self.wanted = False
         self.process.terminate()
         try:
             self.process.wait(15)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-
-    def __exit__(self, *error: object) -> None:
-        self.stop()
-
-
-def _ends_with_us() -> None:
-    """Let the kernel end this process when its parent is gone, however that ended (Linux)."""
-    import ctypes
-
-    set_death_signal = 1
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(set_death_signal, signal.SIGTERM)
 
 
 def _await(url: str, seconds: float | None, process: subprocess.Popen[bytes] | None = None) -> None:
