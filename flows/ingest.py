@@ -14,7 +14,7 @@ from qinlp.errors import StoreError
 from qinlp.network import Budget
 
 from . import turns
-from .parts import AGAIN, Parts
+from .parts import AGAIN, Parts, run_name
 
 
 @task(**AGAIN)
@@ -39,7 +39,7 @@ def match(project: Path, watch: steps.Watch) -> steps.Matched:
     return steps.match(config.load(project), watch)
 
 
-@flow(name="ingest", flow_run_name="ingest {project.name}", task_runner=ThreadPoolTaskRunner())  # type: ignore[arg-type]
+@flow(name="ingest", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner())  # type: ignore[arg-type]
 def ingest(project: Path) -> Any:
     """Ask the project's searches, read the files and folders that it names, match what came."""
     parts = Parts()

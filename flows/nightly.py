@@ -15,7 +15,7 @@ from qinlp import config, report, show, steps
 
 from .code import code
 from .ingest import bring_in
-from .parts import AGAIN, Parts
+from .parts import AGAIN, Parts, run_name
 
 
 @task(**AGAIN, task_run_name="measure")
@@ -31,7 +31,7 @@ def publish(project: Path) -> Path:
     return steps.publish(config.load(project))
 
 
-@flow(name="nightly", flow_run_name="nightly {project.name}", task_runner=ThreadPoolTaskRunner())  # type: ignore[arg-type]
+@flow(name="nightly", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner())  # type: ignore[arg-type]
 def nightly(project: Path) -> Any:
     """Ingest, code, measure, and publish if anything changed."""
     settings, parts, log = config.load(project), Parts(), get_run_logger()

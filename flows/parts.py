@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from prefect import get_run_logger
 from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from qinlp.errors import CodebookError, ConfigError, ModelError, QinlpError, StoreBusy
@@ -31,6 +33,11 @@ AGAIN: dict[str, Any] = {
     "retries": 2, "retry_delay_seconds": 5, "retry_condition_fn": may_pass, "cache_policy": NO_CACHE,
 }  # fmt: skip
 """How every task is tried; nothing is cached, because the store knows what it holds."""
+
+
+def run_name() -> str:
+    """Name a flow's run by flow and project."""
+    return f"{flow_run.flow_name} {Path(flow_run.parameters['project']).resolve().name}"
 
 
 class Parts:

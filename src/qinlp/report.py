@@ -179,8 +179,11 @@ def reason(source: str, said: str) -> str:
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    numeric = [bool(rows) and all(isinstance(row[i], int) or row[i] == "" for row in rows)
-               for i in range(len(columns))]  # fmt: skip
+    columns_of = [[row[i] for row in rows] for i in range(len(columns))]
+    numeric = [
+        any(isinstance(v, int) for v in values) and all(isinstance(v, int) or v == "" for v in values)
+        for values in columns_of
+    ]
     lines = [columns, ["---:" if n else "---" for n in numeric]]
     body = [[f"{v:,}" if isinstance(v, int) else _cell(str(v)) for v in row] for row in rows]
     return "\n".join(f"| {' | '.join(row)} |" for row in [*lines, *body])
