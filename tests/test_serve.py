@@ -13,9 +13,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 import fake
-from qinlp import config, serving
+from qinlp import config, flow, serving
 from qinlp.errors import ConfigError
 from qinlp.store import Store
 
@@ -210,8 +211,8 @@ def test_a_run_with_a_failed_part_ends_completed_with_failures_and_exit_code_1(p
     _, seen, out, err = partly
     assert seen["ended"] == [1, 1]
     ends = {name: (kind, state, message) for name, kind, state, message in seen["runs"]}
-    for flow in ("nightly project", "ingest project"):
-        kind, state, message = ends[flow]
+    for run in ("nightly project", "ingest project"):
+        kind, state, message = ends[run]
         assert (kind, state) == ("COMPLETED", "Completed with failures")
         assert message.startswith("search falls: falls: europepmc gives no answer")
     line = "qinlp: search falls: falls: europepmc gives no answer (503); the next run catches up"
@@ -266,6 +267,21 @@ def test_a_wrong_schedule_is_refused_with_its_value(project, schedule, message):
     (project / "qinlp.toml").write_text(f"[schedule]\n{schedule}\n", "utf-8")
     with pytest.raises(ConfigError, match=message):
         serving.schedules(config.load(project))
+
+
+def test_prefect_yaml_deploys_every_flow():
+    from prefect.client.schemas.schedules import CronSchedule
+    from prefect.flows import load_flow_from_entrypoint
+
+    said = yaml.safe_load((ROOT / "prefect.yaml").read_text("utf-8"))
+    entrypoints = {one["entrypoint"] for one in said["deployments"]}
+    assert entrypoints == {f"qinlp.flow.{name}" for name in flow.FLOWS}
+    for one in said["deployments"]:
+        found = load_flow_from_entrypoint(one["entrypoint"], use_placeholder_flow=False)
+        assert found.name == one["entrypoint"].rpartition(".")[2]
+        found.validate_parameters({"project": "/srv/ward-study"})
+        for schedule in one["schedules"]:
+            CronSchedule(cron=schedule["cron"], timezone=schedule["timezone"])
 
 
 def test_a_project_is_served_once(served, qinlp):
