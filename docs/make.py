@@ -81,9 +81,9 @@ def commands(app: Any = None) -> str:
         index.append(f"| [`{name}`](#{name.replace(' ', '-')}) | {first} |")
     head = (
         "# Commands\n\n<!-- Made from the program's own help texts by docs/make.py: make docs -->\n\n"
-        "Exit codes: 0 done; 1 the work is done but something needs a look; 2 refused, with one line on\n"
-        "standard error that says what, where and the remedy; 130 stopped by Ctrl-C, and the same command\n"
-        "goes on from there.\n\n"
+        "Exit codes: 0 done; 1 completed, but a part failed (`qinlp run`) or something needs a look\n"
+        "(`qinlp status --check`); 2 refused, with one line on standard error that says what, where and the\n"
+        "remedy; 130 stopped by Ctrl-C, and the same command goes on from there.\n\n"
         "Before the command may stand:\n"
     )
     return "\n".join([head, own, "", "| command | does |", "|---|---|", *index, "", *sections])

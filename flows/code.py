@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 
 from qinlp import config, show, steps
 
-from .ingest import may_pass
+from .parts import may_pass
 
 
 @task(

@@ -1,35 +1,53 @@
-"""The main job: what is new comes in, is coded, and is published."""
+"""The main job: what is new comes in, is coded, measured and published; a report says what was done."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.task_runners import ThreadPoolTaskRunner
 
-from qinlp import config, steps
+from qinlp import config, report, show, steps
 
-from .code import encode_and_code
-from .ingest import may_pass, read
+from .code import code
+from .ingest import bring_in
+from .parts import AGAIN, Parts, run_name
 
 
-@task(
-    retries=2,
-    retry_delay_seconds=5,
-    retry_condition_fn=may_pass,
-    cache_policy=NO_CACHE,
-    task_run_name="publish {project}",
-)
+@task(**AGAIN, task_run_name="measure")
+def measure(project: Path) -> steps.Measured:
+    """Compare what came in with what came in before."""
+    with show.progress() as watch:
+        return steps.measure(config.load(project), watch)
+
+
+@task(**AGAIN, task_run_name="publish")
 def publish(project: Path) -> Path:
     """Replace the snapshot for readers."""
     return steps.publish(config.load(project))
 
 
-@flow(name="nightly", flow_run_name="nightly {project}")
-def nightly(project: Path) -> tuple[steps.Ingested, steps.Coded]:
-    """Ingest, code, and publish if anything changed."""
-    ingested = read(project)
-    coded = encode_and_code(project)
-    if ingested.files or coded.passages:
-        publish(project)
-    return ingested, coded
+@flow(name="nightly", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner())  # type: ignore[arg-type]
+def nightly(project: Path) -> Any:
+    """Ingest, code, measure, and publish if anything changed."""
+    settings, parts, log = config.load(project), Parts(), get_run_logger()
+    began = datetime.now(UTC)
+    outcome = bring_in(settings, parts)
+    if settings.database_path.exists():
+        outcome = replace(outcome, coded=parts.take("code", code(project, return_state=True)))
+        outcome = replace(outcome, measured=parts.take("measure", measure.submit(project)))
+        if steps.unpublished(settings):
+            parts.take("publish", publish.submit(project))
+    outcome = replace(outcome, failures=tuple(parts.failures))
+    create_markdown_artifact(
+        report.markdown(outcome, settings, steps.quarantined(settings, began), steps.measures(settings)),
+        key=report.key("nightly", settings),
+        description=f"What the night brought to {report.title(settings)}",
+    )
+    for line in report.findings(outcome):
+        log.warning("%s", line)
+    return parts.end(outcome)

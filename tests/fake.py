@@ -117,12 +117,17 @@ def environment(model_folder, home):
     return {k: v for k, v in os.environ.items() if k not in {"QINLP_PROJECT", "PYTHONWARNINGS"}} | own
 
 
-def main():
-    from qinlp import cli
-
+def patch():
+    """Put the model without torch, and small batches, in the place of the real ones."""
     steps.coding.find_model = lambda config: model(Path(os.environ[FOLDER]))
     steps.reading.DOCUMENTS_A_BATCH = 25
     steps.coding.INPUTS_A_BATCH = steps.coding.PASSAGES_A_BATCH = 100
+
+
+def main():
+    from qinlp import cli
+
+    patch()
     cli.main()
 
 

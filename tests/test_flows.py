@@ -19,7 +19,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import fake
 project = sys.argv[2]
-for folder, flow in [(project, "nightly"), (project, "nightly"), (project + "/bad", "ingest")]:
+for folder, flow in [(project, "nightly"), (project, "nightly"), (project + "/bad", "nightly")]:
     sys.argv = ["qinlp", "--project", folder, "run", flow]
     try:
         fake.main()
@@ -82,4 +82,4 @@ def test_only_what_may_pass_is_tried_again(error, again):
         def result(self, *, raise_on_failure):
             return error
 
-    assert sys.modules["qinlp_flows.ingest"].may_pass(None, None, State()) is again
+    assert sys.modules["qinlp_flows.parts"].may_pass(None, None, State()) is again

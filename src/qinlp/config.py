@@ -103,7 +103,7 @@ class Schedule:
     code: str = ""
     train: str = ""
     timezone: str = ""
-    """Such as Europe/Oslo; else that of the Prefect server."""
+    """Such as Europe/Oslo; else UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +316,7 @@ interviewer = false
 # when `qinlp serve` runs what, as cron has it
 # [schedule]
 # nightly = "15 2 * * *"
+# timezone = "Europe/Oslo"
 """
 
 

@@ -1,9 +1,14 @@
-"""Run a shipped Prefect flow here and now, in this process."""
+"""Load a shipped Prefect flow, and run it here and now, in this process.
+
+A flow is an attribute of this module: `qinlp.flow.nightly` is the entrypoint that a deployment names,
+in a checkout as well as installed.
+"""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 import os
 import sys
 from pathlib import Path
@@ -15,17 +20,26 @@ from qinlp.errors import ConfigError, nearest
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from qinlp.steps import Coded, Ingested
+    from qinlp.report import Outcome
 
 _PACKAGE = "qinlp_flows"
+FLOWS = ("nightly", "ingest", "code", "train")
 RUNNABLE = ("ingest", "code", "nightly")
+SETTINGS = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300",  # a slow or busy machine
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "qinlp",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+}
+"""How Prefect is set where the environment does not say otherwise; no telemetry."""
 
 
 def load(name: str) -> Any:
     """Return a shipped flow by its file's name: ingest, code, train, nightly."""
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "300")  # a slow or busy machine
+    for key, value in SETTINGS.items():
+        os.environ.setdefault(key, value)
+    logging.getLogger("qinlp").setLevel(logging.INFO)
     if _PACKAGE not in sys.modules:
         folder = shipped.folder("flows")
         spec = importlib.util.spec_from_file_location(
@@ -38,18 +52,24 @@ def load(name: str) -> Any:
     return getattr(importlib.import_module(f"{_PACKAGE}.{name}"), name)
 
 
-def run(name: str, project: Path) -> tuple[Ingested | None, Coded | None]:
+def __getattr__(name: str) -> Any:
+    if name in FLOWS:
+        return load(name)
+    raise AttributeError(name)
+
+
+def run(name: str, project: Path) -> Outcome:
     """Run a flow over a project; Prefect keeps its record of it.
 
     Raises:
         ConfigError: there is no such flow.
+        QinlpError: the flow was refused, or every part of it failed.
     """
+    from qinlp.report import Outcome
+
     if name not in RUNNABLE:
         raise ConfigError(f"no flow {name!r}; {nearest(name, RUNNABLE)}")
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    if "PREFECT_LOGGING_LEVEL" not in os.environ:  # the log is Prefect's to keep, not the terminal's to show
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     done = load(name)(project)
-    if name == "ingest":
-        return done, None
-    if name == "code":
-        return None, done
-    return done  # type: ignore[no-any-return]
+    return done if isinstance(done, Outcome) else Outcome(coded=done)

@@ -192,11 +192,11 @@ def _waiting(con: DuckDBPyConnection, config: Config, before: datetime) -> list[
     known = con.execute("SELECT path FROM files UNION SELECT source FROM quarantine").fetchall()
     met = {path for (path,) in known}
     try:
-        files = files_in([config.folder / path for path in config.ingest.paths])
+        listing = files_in([config.folder / path for path in config.ingest.paths])
     except SourceError:  # a missing folder is told by the run itself
         return []
     found = []
-    for path in files:
+    for path in listing.files:
         whole, times = path.resolve(), path.stat()
         place = (whole.relative_to(home) if whole.is_relative_to(home) else Path(whole)).as_posix()
         if place not in met and max(times.st_mtime, times.st_ctime) < before.timestamp():
@@ -245,12 +245,11 @@ def _at(when: datetime) -> str:
 # The last measuring as a table -------------------------------------------------------------------
 
 
-def markdown(con: DuckDBPyConnection, config: Config) -> str:
+def markdown(con: DuckDBPyConnection) -> str:
     """Return the last measuring as a Markdown table, each measure with its history; "" without one."""
     history = last(con)
     if not history:
         return ""
-    flagged = [str(one) for one in departures(history, config)]
     lines = ["| measure | of | last run | runs before |", "|---|---|---:|---:|"]
     for (series, measure), runs in sorted(history.items()):
         if measure == "code_rate":
@@ -261,6 +260,4 @@ def markdown(con: DuckDBPyConnection, config: Config) -> str:
         usual = "" if middle is None else f"{middle:.2f}" if measure == "code_shift" else _percent(middle)
         usual = f"{usual} ({len(before)})" if usual else "none"
         lines.append(f"| {measure.replace('_', ' ')} | {_about(series)} | {told} | {usual} |")
-    if flagged:
-        lines += ["", *(f"- {one}" for one in flagged)]
     return "\n".join(lines) + "\n"

@@ -99,25 +99,37 @@ def _tell_coded(done: Coded) -> None:
 def run(
     context: typer.Context, flow: Annotated[str, typer.Argument(help="nightly, ingest or code")] = "nightly"
 ) -> None:
-    """Run a flow once: ingest, code, publish.
+    """Run a flow once; nightly searches, reads, codes, measures and publishes.
 
-    No server is needed; what is read stands in `qinlp.toml`.
+    No server is needed; what is searched and read stands in `qinlp.toml`. Exit code 1 says that a part
+    failed, such as a search whose source is down, and the others went on.
 
     Example: `qinlp run nightly`
     """
     config = config_of(context)
-    _flow(config, flow)
-    _status(config)
+    failed = _flow(config, flow)
+    if config.database_path.exists() or not failed:
+        _status(config)
+    if failed:
+        raise typer.Exit(1)
 
 
-def _flow(config: Config, name: str) -> None:
+def _flow(config: Config, name: str) -> bool:
+    """Run a flow and tell what it did; return whether a part of it failed."""
+    from qinlp import report
     from qinlp.flow import run as run_flow
 
-    ingested, coded = run_flow(name, config.folder)
-    if ingested is not None:
-        _tell_ingested(ingested)
-    if coded is not None:
-        _tell_coded(coded)
+    outcome = run_flow(name, config.folder)
+    if outcome.found:
+        for line in report.arrivals(report.Outcome(outcome.found)):
+            typer.echo(line)
+    if outcome.ingested is not None:
+        _tell_ingested(outcome.ingested)
+    if outcome.coded is not None:
+        _tell_coded(outcome.coded)
+    for failure in outcome.failures:
+        typer.echo(f"qinlp: {failure.line}", err=True)
+    return bool(outcome.failures)
 
 
 @app.command()
@@ -137,9 +149,11 @@ def demo(
     if not (folder / FILE).exists():
         write(folder, paths=(str(sample / "abstracts"), str(sample / "transcripts")))
     config = load(folder)
-    _flow(config, "nightly")
+    failed = _flow(config, "nightly")
     typer.echo()
     _status(config)
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -5,17 +5,20 @@ the note that it is done, so a step that was killed at any moment is simply run 
 """
 
 from qinlp.steps.coding import Coded, code, find_model, predict
+from qinlp.steps.matching import Matched, match
 from qinlp.steps.measuring import Measured, measure
-from qinlp.steps.publishing import publish
+from qinlp.steps.publishing import publish, unpublished
 from qinlp.steps.quarantine import Retried, dismiss, retry
 from qinlp.steps.reading import Ingested, ingest
+from qinlp.steps.reporting import measures, quarantined
 from qinlp.steps.run import Watch, unwatched
-from qinlp.steps.searching import Found, search
+from qinlp.steps.searching import Found, search, window
 
 __all__ = [
     "Coded",
     "Found",
     "Ingested",
+    "Matched",
     "Measured",
     "Retried",
     "Watch",
@@ -23,10 +26,15 @@ __all__ = [
     "dismiss",
     "find_model",
     "ingest",
+    "match",
     "measure",
+    "measures",
     "predict",
     "publish",
+    "quarantined",
     "retry",
     "search",
+    "unpublished",
     "unwatched",
+    "window",
 ]

@@ -53,6 +53,18 @@ class Found:
         return {**own, **asdict(self.arrived)}
 
 
+def window(config: Config, name: str, today: date | None = None) -> tuple[date, date]:
+    """Return the first and the last day that the next `search` asks for.
+
+    Raises:
+        ConfigError: the configuration has no such search, or its source is unknown.
+    """
+    asked, _ = _configured(config, name)
+    today = today or datetime.now(UTC).date()
+    days = to_ask(asked.since, today, _covered(Store(config.database_path), asked), asked.overlap_days)
+    return (days[0][0] if days else asked.since), today
+
+
 def search(
     config: Config,
     name: str,
