@@ -161,6 +161,8 @@ class Service:
         self.name = name
         self.retry_after = retry_after
         self.requests = []
+        self.gone_wrong = 0
+        """How many of them were answered wrongly on purpose."""
         self.faults = deque()
         self.chaos = chaos
         self.key = ""
@@ -210,6 +212,12 @@ class Service:
                 insort(self._records, record)
                 self._numbers[record.number] = record
 
+    @property
+    def papers(self):
+        """All that it has taken in."""
+        with self._lock:
+            return list(self._records)
+
     def window(self, since, until):
         """Return the records of these days, both included, in order."""
         with self._lock:
@@ -226,6 +234,7 @@ class Service:
         with self._lock:
             self.requests.append(request)
             fault = self.faults.popleft() if self.faults else next(self._chances) if self._chances else ""
+            self.gone_wrong += bool(fault)
         if fault == "throttled":
             return 429, "application/json", json.dumps(_THROTTLED[self.name]).encode(), fault
         if fault == "failing":

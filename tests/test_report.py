@@ -50,7 +50,7 @@ def test_the_report_counts_what_came(tmp_path):
         requests=13, bytes_in=5_000_000, bytes_out=2_000,
     )  # fmt: skip
     outcome = report.Outcome(
-        (found,), coded=steps.Coded(10, 9, 80), measured=steps.Measured(("half as many",))
+        (found,), coded=steps.Coded(10, 9, 80), measured=steps.Measured(departures=("half as many",))
     )
     text = report.markdown(outcome, project(tmp_path), [])
     assert (

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 import fake
+import services
 from qinlp import config, flow, serving
 from qinlp.errors import ConfigError
 from qinlp.store import Store
@@ -23,7 +24,18 @@ from qinlp.store import Store
 pytestmark = pytest.mark.flows
 
 ROOT = Path(__file__).parents[1]
-EVERY_MINUTE = '[ingest]\nsettle_seconds = 0\n[schedule]\nnightly = "* * * * *"\n'
+EVERY_MINUTE = """
+[ingest]
+settle_seconds = 0
+[schedule]
+nightly = "* * * * *"
+[[search]]
+name = "falls"
+source = "europepmc"
+query = "falls"
+since = 2026-01-01
+base_url = "{url}"
+"""
 SITE = """
 import os, sys
 if "PREFECT__FLOW_RUN_ID" in os.environ:
@@ -46,8 +58,8 @@ ER  -\x20
 class Served:
     """A project that `qinlp serve` looks after, seen from outside."""
 
-    def __init__(self, folder, port, process):
-        self.folder, self.port, self.process = folder, port, process
+    def __init__(self, folder, port, process, service):
+        self.folder, self.port, self.process, self.service = folder, port, process, service
         self.url = f"http://127.0.0.1:{port}/api"
 
     def ask(self, path, **body):
@@ -77,9 +89,12 @@ class Served:
     def said(self):
         return (self.folder / "served.log").read_text("utf-8")
 
-    def count(self, table):
+    def rows(self, sql):
         with Store(self.folder / "qinlp.duckdb").read() as con:
-            return con.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            return con.execute(sql).fetchall()
+
+    def count(self, table):
+        return self.rows(f"SELECT count(*) FROM {table}")[0][0]
 
 
 def free_port():
@@ -93,8 +108,9 @@ def served(tmp_path_factory, model_folder):
     """Start `qinlp serve`, whose first minute passes while the other tests of this module run."""
     home = tmp_path_factory.mktemp("served")
     folder = fake.write_project(home / "project")
+    service = services.Service("europepmc", services.papers(1, 30, datetime.now(UTC).date()))
     with (folder / "qinlp.toml").open("a") as out:
-        out.write(EVERY_MINUTE)
+        out.write(EVERY_MINUTE.format(url=service.url))
     (home / "site").mkdir()
     (home / "site" / "sitecustomize.py").write_text(SITE.format(tests=str(ROOT / "tests")))
     paths = [str(home / "site"), os.environ.get("PYTHONPATH", "")]
@@ -105,9 +121,10 @@ def served(tmp_path_factory, model_folder):
             [sys.executable, ROOT / "tests" / "fake.py", "--project", folder, "serve", "--port", str(port)],
             env=own, stdout=log, stderr=log,
         )  # fmt: skip
-    yield Served(folder, port, process)
-    process.kill()
-    process.wait()
+    with service:
+        yield Served(folder, port, process, service)
+        process.kill()
+        process.wait()
 
 
 PARTLY = """
@@ -116,6 +133,7 @@ from datetime import date
 
 sys.path.insert(0, sys.argv[1])
 import fake
+import services
 from qinlp import steps
 from qinlp.errors import SourceDown
 
@@ -295,10 +313,12 @@ def test_a_project_is_served_once(served, qinlp):
 def test_a_scheduled_run_adds_exactly_what_appeared_since_the_last_one(served):
     first = served.wait_for_a_run(datetime.min.replace(tzinfo=UTC))
     assert first["state_name"] == "Completed"
-    assert served.count("documents") == 3
-    before = {table: served.count(table) for table in ("documents", "provenance", "files", "runs")}
+    assert served.count("documents") == 3 + 30
+    before = {table: served.count(table) for table in ("documents", "provenance", "files")}
+    runs = max(served.rows("SELECT run_id FROM runs"))[0]
     added = datetime.now(UTC)
     (served.folder / "documents" / "later.ris").write_text(LATER, "utf-8")
+    served.service.add(services.papers(31, 4, added.date()))
 
     second = served.wait_for_a_run(added)
     assert second["state_name"] == "Completed"
@@ -307,13 +327,24 @@ def test_a_scheduled_run_adds_exactly_what_appeared_since_the_last_one(served):
     minutes = [datetime.fromisoformat(run["expected_start_time"]) for run in (first, second)]
     assert (minutes[1] - minutes[0]).total_seconds() % 60 == 0
     assert {table: served.count(table) for table in before} == {
-        "documents": before["documents"] + 1,
-        "provenance": before["provenance"] + 1,
+        "documents": before["documents"] + 5,
+        "provenance": before["provenance"] + 5,
         "files": before["files"] + 1,
-        "runs": before["runs"] + 2,  # one of reading, one of coding
     }
+    dois = {
+        doi for (doi,) in served.rows("SELECT doi FROM documents_current WHERE source = 'europepmc:falls'")
+    }
+    assert dois == {paper.doi.lower() for paper in services.papers(1, 34, added.date())}
+    assert served.rows("SELECT search, until FROM watermarks") == [("falls", second_day(second))]
+    kinds = served.rows(f"SELECT kind FROM runs WHERE run_id > '{runs}' AND status = 'completed'")
+    assert {kind for (kind,) in kinds} >= {"ingest", "search:falls", "code", "measure"}
     reports = served.ask("artifacts", flow_runs={"id": {"any_": [second["id"]]}}, sort="ID_DESC")
     assert "| 1 file |  | 1 | 1 | 0 | 0 |" in reports[0]["data"]
+    assert "| falls \\(europepmc\\) |" in reports[0]["data"]
+
+
+def second_day(run):
+    return datetime.fromisoformat(run["start_time"]).astimezone(UTC).date()
 
 
 def test_what_serves_ends_its_server_too(served):
