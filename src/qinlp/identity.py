@@ -164,6 +164,12 @@ def published(keys: Iterable[str]) -> frozenset[str]:
     return frozenset(key for key in keys if _scheme(key) in _SAID)
 
 
+def nature(keys: Iterable[str]) -> Nature:
+    """Tell from a document's names what it is."""
+    identifiers = published(keys)
+    return "preprint" if is_preprint(identifiers, {}) else "article" if identifiers else ""
+
+
 def relations(metadata: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return (type, key) of the preprints or articles that a record says it belongs to.
 

@@ -5,8 +5,22 @@ the note that it is done, so a step that was killed at any moment is simply run 
 """
 
 from qinlp.steps.coding import Coded, code, find_model, predict
+from qinlp.steps.matching import Matched, decide, match
 from qinlp.steps.publishing import publish
 from qinlp.steps.reading import Ingested, ingest
 from qinlp.steps.run import Watch, unwatched
 
-__all__ = ["Coded", "Ingested", "Watch", "code", "find_model", "ingest", "predict", "publish", "unwatched"]
+__all__ = [
+    "Coded",
+    "Ingested",
+    "Matched",
+    "Watch",
+    "code",
+    "decide",
+    "find_model",
+    "ingest",
+    "match",
+    "predict",
+    "publish",
+    "unwatched",
+]
