@@ -4,9 +4,9 @@
 
 Every round new papers appear, some in all three services and some in one, and `qinlp run ingest` is
 started; 30% of its requests are answered by 429, 500, half an answer, an HTML page or nothing, and it is
-killed (kill -9) at a random moment after its first request. At last the services answer well and one run is left in
-peace. Then the documents must be those of the services, each once, with every identifier, and every watermark
-must stand at today.
+killed (kill -9) at a random moment after its first request. At last the services answer well and one run is
+left in peace. Then the documents must be those of the services, each once, with every identifier, and every
+watermark must stand at today.
 """
 
 from __future__ import annotations

@@ -8,13 +8,36 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
 Kind = Literal["abstract", "transcript"]
 Role = Literal["participant", "interviewer"]
+
+_SERVERS = re.compile(
+    r"doi:10\.(?:1101/\d|64898/|21203/rs|2139/ssrn|31234/|31219/|31235/|31222/|48550/|20944/preprints|36227/|"
+    r"26434/chemrxiv|22541/au|32942/|35542/|51224/|1590/scielopreprints|2196/preprints)"
+)
+"""DOIs of preprint servers: bioRxiv and medRxiv, Research Square, SSRN, PsyArXiv and OSF's others, arXiv,
+Preprints.org, TechRxiv, ChemRxiv, Authorea, EcoEvoRxiv, EdArXiv, SportRxiv, SciELO, JMIR."""
+_SERVER_NAMES = re.compile(
+    r"(?:bio|med|psy|soc|chem|tech|ed|eco ?evo|sport)?a?r[xχ]iv\b|ssrn\b|research square|preprints|authorea",
+    re.IGNORECASE,
+)
+_NAMELESS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+    a an and by for from in is of on the to with this abstract abstracts announcement announcements
+    author authors comment commentary contents correction corrections corrigendum discussion editor
+    editorial editors erratum foreword index introduction issue letter letters news note obituary
+    overview preface reply response review reviews summary
+    """,
+    )
+)
+"""Words of titles that many papers have: Editorial, Reply to the Letter, In this issue."""
 
 
 def content_hash(*parts: str) -> str:
@@ -83,10 +106,12 @@ class Document:
         """Every name this document goes by, strongest first, as `scheme:value`.
 
         Two records that share a published identifier are the same document. Title, year and first
-        author name a paper too, for records that carry no identifier. What has none of these is
-        known by its content and by its place, so that a corrected transcript is a new version of
-        the same document.
+        author name a paper too, for records that carry no identifier; a title such as Editorial needs
+        journal, pages and text beside, and a preprint has another name than its article. What has none
+        of these is known by its content and by its place, so that a corrected transcript is a new
+        version of the same document.
         """
+        epmc = str(self.metadata.get("epmc", ""))
         found = [
             f"{scheme}:{value}"
             for scheme, value in (
@@ -94,12 +119,21 @@ class Document:
                 ("pmid", self.pmid),
                 ("pmcid", self.pmcid.upper()),
                 ("openalex", self.openalex.upper()),
+                ("epmc", epmc if epmc.startswith("PPR/") else ""),
             )
             if value
         ]
         if self.kind == "abstract" and self.title:
-            first = family_name(self.authors[0]) if self.authors else ""
-            found.append(f"title:{content_hash(folded(self.title), str(self.year or ''), first)[:16]}")
+            known = [folded(self.title), str(self.year or ""), *map(family_name, self.authors[:1] or ("",))]
+            if is_nameless(self.title):
+                known += [
+                    self.journal,
+                    *(str(self.metadata.get(k, "")) for k in ("volume", "pages")),
+                    self.text,
+                ]
+            if is_preprint(found, self.metadata, self.journal):
+                known.append("preprint")
+            found.append(f"title:{content_hash(*known)[:16]}")
         if not found:
             found.append(f"text:{content_hash(self.kind, self.text)[:16]}")
             if self.source and (self.kind == "transcript" or not self.record):
@@ -116,6 +150,20 @@ def family_name(author: str) -> str:
     elif len(words) > 1 and words[-1].replace(".", "").replace("-", "").isupper() and len(words[-1]) <= 4:
         words = [word for word in words if not (word.replace(".", "").isupper() and len(word) <= 4)] or words
     return folded(words[-1]) if words else ""
+
+
+def is_nameless(title: str) -> bool:
+    """Tell a title that names no paper, such as Editorial, Introduction or Author's reply."""
+    return all(word in _NAMELESS or word.isdigit() or len(word) == 1 for word in folded(title).split())
+
+
+def is_preprint(keys: Iterable[str], metadata: Mapping[str, Any], journal: str = "") -> bool:
+    """Tell a preprint: its source says so, or its identifier or its journal is a preprint server's."""
+    return (
+        bool(metadata.get("preprint"))
+        or any(key.startswith("epmc:PPR/") or _SERVERS.match(key) for key in keys)
+        or bool(_SERVER_NAMES.match(journal))
+    )
 
 
 def folded(text: str) -> str:

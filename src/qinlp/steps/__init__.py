@@ -5,7 +5,7 @@ the note that it is done, so a step that was killed at any moment is simply run 
 """
 
 from qinlp.steps.coding import Coded, code, find_model, predict
-from qinlp.steps.matching import Matched, match
+from qinlp.steps.matching import Matched, decide, match
 from qinlp.steps.measuring import Measured, measure
 from qinlp.steps.publishing import publish, unpublished
 from qinlp.steps.quarantine import Retried, dismiss, retry
@@ -23,6 +23,7 @@ __all__ = [
     "Retried",
     "Watch",
     "code",
+    "decide",
     "dismiss",
     "find_model",
     "ingest",

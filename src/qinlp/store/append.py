@@ -6,6 +6,7 @@ Nothing is overwritten and nothing is doubled: each function leaves out what is 
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from qinlp import identity
 from qinlp.records import Document, Judgement, Passage, Rejected, content_hash
 
 if TYPE_CHECKING:
@@ -97,6 +99,17 @@ class Arrived:
         return Arrived(*(a + b for a, b in zip(asdict(self).values(), asdict(other).values(), strict=True)))
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What is said of two documents; see the table `document_pairs`."""
+
+    document_id: str
+    other_id: str
+    verdict: str
+    score: float
+    reason: str
+
+
 _DOCUMENT = pa.schema(
     [
         ("document_id", pa.string()), ("version", pa.uint32()), ("text_hash", pa.string()),
@@ -142,12 +155,19 @@ def add_documents(
     first and corrected then), or where the document had no text yet; the differing text of another
     source is noted in provenance alone, so that two sources which disagree do not take turns for
     ever.
+
+    A record that shares keys with several known documents shows that they are one; they are joined
+    as a pair (`document_pairs`), and each keeps what it was first seen with, so that a person can
+    part them again. A title alone joins nothing that has identifiers of its own.
     """
     if not found:
         return Arrived()
     ids = _known_ids(con, {key for document, _ in found for key in document.keys})
     current = _current_versions(con, set(ids.values()))
-    schemes = _known_schemes(con, set(ids.values()))
+    whole = _wholes(con, set(ids.values()))
+    names = _names(con, whole)
+    pairs: list[Pair] = []
+    stated: list[tuple[str, tuple[str, str]]] = []
     said = _said(con, set(ids.values()))
     documents: list[dict[str, Any]] = []
     passages: list[Passage] = []
@@ -157,12 +177,18 @@ def add_documents(
     new = versions = duplicates = 0
     for document, cut in found:
         own = document.keys
-        document_id = _same(own, ids, schemes) or own[0]
+        document_id, *others = _same(own, ids, whole, names) or [own[0]]
+        for other in others:
+            if whole[other] != whole[document_id]:
+                pairs.append(_pair(document_id, other, whole, names))
+                if pairs[-1].verdict == "same":
+                    _join(whole[document_id], whole[other], whole, names)
         for key in own:
             if key not in ids:
                 ids[key] = keys[key] = document_id
-                schemes.add((document_id, key.partition(":")[0]))
+                names[whole.setdefault(document_id, document_id)].add(key)
         seen[(document_id, document.source, document.record, document.text_hash)] = None
+        stated += [(document_id, one) for one in identity.relations(document.metadata)]
         version, text_hash, source, record, texts = current.get(document_id, (0, _NO_TEXT, "", "", []))
         says = (document_id, document.source, document.text_hash)
         own_record = source == document.source and record == document.record
@@ -192,48 +218,133 @@ def add_documents(
         pa.table({"key": list(keys), "document_id": list(keys.values())},
                  pa.schema([("key", pa.string()), ("document_id", pa.string())])),
     )  # fmt: skip
-    places = [dict(zip(("document_id", "source", "record", "text_hash"), row, strict=True)) for row in seen]
-    places = [{**row, "run_id": run_id} for row in places]
-    names = ("document_id", "source", "record", "text_hash", "run_id")
+    columns = ("document_id", "source", "record", "text_hash", "run_id")
+    places = [dict(zip(columns, (*row, run_id), strict=True)) for row in seen]
     _insert(
         con, "provenance",
-        pa.Table.from_pylist(places, pa.schema([(name, pa.string()) for name in names])),
+        pa.Table.from_pylist(places, pa.schema([(name, pa.string()) for name in columns])),
         "ON CONFLICT DO NOTHING",
     )  # fmt: skip
+    related = {(document_id, *one): None for document_id, one in stated}
+    _insert(
+        con, "related",
+        pa.Table.from_pylist(
+            [{"document_id": d, "relation": kind, "key": key, "run_id": run_id} for d, kind, key in related],
+            pa.schema([(name, pa.string()) for name in ("document_id", "relation", "key", "run_id")]),
+        ),
+        "ON CONFLICT DO NOTHING",
+    )  # fmt: skip
+    add_pairs(con, run_id, "identifier", pairs)
     return Arrived(new, versions, duplicates, _add_passages(con, passages))
 
 
-def _same(keys: Sequence[str], ids: Mapping[str, str], schemes: set[tuple[str, str]]) -> str | None:
-    """Return the known document that goes by one of the keys.
+def _same(
+    keys: Sequence[str], ids: Mapping[str, str], whole: Mapping[str, str], names: Mapping[str, set[str]]
+) -> list[str]:
+    """Return the known documents that go by one of the keys, that of the strongest key first.
 
-    A title alone makes no two papers one where each has its own identifier of the same scheme: a
-    preprint and the article, or two editorials.
+    A title alone makes no two papers one where each has its own identifier of the same scheme: two
+    editorials, or a paper that was published twice.
     """
+    found: dict[str, None] = {}
     for key in keys:
         known = ids.get(key)
-        if known is None:
-            continue
-        other = {k.partition(":")[0] for k in keys if k not in ids}
-        if key.startswith("title:") and any((known, scheme) in schemes for scheme in other):
-            continue
-        return known
-    return None
+        if known and not (key.startswith("title:") and identity.conflict(keys, names[whole[known]])):
+            found[known] = None
+    return list(found)
+
+
+def _pair(one: str, other: str, whole: Mapping[str, str], names: Mapping[str, set[str]]) -> Pair:
+    """Return what a record says of two documents by carrying a key of each."""
+    ours, theirs = names[whole[one]], names[whole[other]]
+    if scheme := identity.conflict(ours, theirs):
+        reason = f"one record carries identifiers of both, but they have two {scheme}s"
+        return Pair(one, other, "doubtful", 1.0, reason)
+    natures = {identity.nature(ours), identity.nature(theirs)}
+    if natures == {"preprint", "article"}:
+        reason = "one record carries identifiers of both, a preprint's and an article's"
+        one, other = (one, other) if identity.nature(ours) == "article" else (other, one)
+        return Pair(one, other, "preprint", 1.0, reason)
+    return Pair(one, other, "same", 1.0, "one record carries identifiers of both")
+
+
+def _join(one: str, other: str, whole: dict[str, str], names: dict[str, set[str]]) -> None:
+    names[one] |= names.pop(other)
+    whole.update({name: one for name, of in whole.items() if of == other})
+
+
+def _wholes(con: DuckDBPyConnection, ids: set[str]) -> dict[str, str]:
+    """Return which paper each document belongs to, as that paper's canonical document: all its members."""
+    rows = con.execute(
+        "WITH merged AS MATERIALIZED (FROM same_document) SELECT document_id, canonical_id FROM merged "
+        "SEMI JOIN (SELECT canonical_id FROM merged SEMI JOIN (SELECT unnest(?) AS document_id) "
+        "USING (document_id)) USING (canonical_id)",
+        [sorted(ids)],
+    ).fetchall()
+    return {name: name for name in ids} | dict(rows)
+
+
+def _names(con: DuckDBPyConnection, whole: Mapping[str, str]) -> dict[str, set[str]]:
+    """Return all keys of each paper."""
+    names: dict[str, set[str]] = defaultdict(set)
+    rows = con.execute(
+        "SELECT document_id, key FROM document_keys SEMI JOIN (SELECT unnest(?) AS document_id) "
+        "USING (document_id)",
+        [sorted(whole)],
+    ).fetchall()
+    for document_id, key in rows:
+        names[whole[document_id]].add(key)
+    return names
+
+
+def add_pairs(con: DuckDBPyConnection, run_id: str | None, decided_by: str, pairs: Sequence[Pair]) -> int:
+    """Keep what is said of pairs of documents; return how many statements are new.
+
+    Left out is what holds already, and what a rule says where a person has spoken.
+    """
+    if not pairs:
+        return 0
+    rows = [
+        {**asdict(pair), "decided_by": decided_by, "run_id": run_id, "place": place}
+        for place, pair in enumerate(pairs)
+    ]
+    batch = pa.Table.from_pylist(
+        rows, pa.schema([
+            ("document_id", pa.string()), ("other_id", pa.string()), ("verdict", pa.string()),
+            ("score", pa.float64()), ("reason", pa.string()), ("decided_by", pa.string()),
+            ("run_id", pa.string()), ("place", pa.int64()),
+        ]),
+    )  # fmt: skip
+    return _insert(
+        con, "document_pairs", batch,
+        select="""
+            (document_id, other_id, verdict, score, reason, decided_by, run_id)
+            SELECT b.* EXCLUDE (place) FROM batch b ANTI JOIN document_pairs_current c
+            ON least(b.document_id, b.other_id) = least(c.document_id, c.other_id)
+            AND greatest(b.document_id, b.other_id) = greatest(c.document_id, c.other_id)
+            AND CASE WHEN b.decided_by IN ('rule', 'identifier')
+              THEN b.verdict = c.verdict OR c.decided_by NOT IN ('rule', 'identifier')
+              ELSE b.verdict = c.verdict AND b.decided_by = c.decided_by END
+            ORDER BY place""",
+    )  # fmt: skip
+
+
+def add_match_keys(con: DuckDBPyConnection, run_id: str, traits: Mapping[str, Sequence[str]]) -> None:
+    """Note that documents have been compared, by the traits (`identity.blocks`) that found their likes."""
+    rows = [
+        {"key": key, "document_id": name, "run_id": run_id} for name, keys in traits.items() for key in keys
+    ]
+    names = ("key", "document_id", "run_id")
+    _insert(
+        con, "match_keys", pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in names])),
+        select="SELECT * FROM batch ANTI JOIN match_keys USING (document_id)",
+    )  # fmt: skip
 
 
 def _said(con: DuckDBPyConnection, ids: set[str]) -> set[tuple[str, str, str]]:
     return set(
         con.execute(
             "SELECT DISTINCT document_id, source, text_hash FROM provenance "
-            "SEMI JOIN (SELECT unnest(?) AS document_id) USING (document_id)",
-            [sorted(ids)],
-        ).fetchall()
-    )
-
-
-def _known_schemes(con: DuckDBPyConnection, ids: set[str]) -> set[tuple[str, str]]:
-    return set(
-        con.execute(
-            "SELECT DISTINCT document_id, split_part(key, ':', 1) FROM document_keys "
             "SEMI JOIN (SELECT unnest(?) AS document_id) USING (document_id)",
             [sorted(ids)],
         ).fetchall()
