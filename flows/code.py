@@ -1,15 +1,110 @@
-"""Passages become vectors and codings."""
+"""Passages become vectors and codings, in this process or on a Dask cluster.
+
+The step in `encode_and_code` alone reads and writes the database. On a cluster every batch is a task
+of its own that waits for its Dask worker, so the workers need no way to Prefect, nor to the database.
+"""
 
 from __future__ import annotations
 
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from qinlp import config, show, steps
+from qinlp.errors import ConfigError, QinlpError
 
 from .ingest import may_pass
+
+ANSWERS_WITHIN = 30
+"""Seconds that a scheduler has to answer, and a first worker to be there."""
+
+W = TypeVar("W")
+R = TypeVar("R")
+
+
+def may_pass_elsewhere(task: Any, run: Any, state: Any) -> bool:  # noqa: ARG001
+    """Tell whether trying again can help: a worker may have died, but a wrong model stays wrong."""
+    return not isinstance(state.result(raise_on_failure=False), QinlpError | CancelledError)
+
+
+@task(
+    retries=2,
+    retry_delay_seconds=1,
+    retry_condition_fn=may_pass_elsewhere,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    task_run_name="{name} {number}",
+)
+def batch(name: str, number: int, there: Callable[[], R]) -> R:  # noqa: ARG001
+    """Have one batch computed `there`, and wait for it."""
+    return there()
+
+
+@contextmanager
+def place(compute: config.Compute) -> Iterator[steps.Compute]:
+    """Open what the project computes on.
+
+    Raises:
+        ConfigError: Dask is not installed, its scheduler does not answer or has no workers.
+    """
+    if compute.runner == "thread":
+        yield map
+        return
+    try:
+        from prefect_dask.task_runners import DaskTaskRunner
+    except ImportError:
+        raise ConfigError("compute.runner = 'dask' needs the extra: pip install \"qinlp[dask]\"") from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    here = {"n_workers": compute.workers, "threads_per_worker": 1, "dashboard_address": None}
+    runner = (
+        DaskTaskRunner(address=compute.address, client_kwargs={"timeout": ANSWERS_WITHIN})
+        if compute.address
+        else DaskTaskRunner(cluster_kwargs=here)
+    )
+    with runner:
+        yield lambda function, works: _on(runner, compute.address, function, works)
+
+
+def _on(runner: Any, address: str, function: Callable[[W], R], works: Iterable[W]) -> Iterator[R]:
+    """Map over a cluster, in order, with two works waiting or at work for each of its threads."""
+    waiting: deque[Any] = deque()
+    for number, work in enumerate(works, 1):
+        cluster = _cluster(runner, address)
+        there = partial(_on_a_worker, cluster, function, work)
+        waiting.append(batch.submit(function.__name__, number, there))
+        while len(waiting) >= 2 * sum(cluster.nthreads().values()):
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _on_a_worker(cluster: Any, function: Callable[[W], R], work: W) -> R:
+    """Compute on whichever worker is free; Dask gives the work to another if that one dies."""
+    done: R = cluster.submit(function, work, pure=False).result()
+    return done
+
+
+def _cluster(runner: Any, address: str) -> Any:
+    """Return the cluster's client; the first call starts the cluster or finds it."""
+    try:
+        if not runner.client.nthreads():
+            runner.client.wait_for_workers(1, ANSWERS_WITHIN)
+    except OSError as error:  # time-outs too
+        if not address:
+            raise
+        raise ConfigError(
+            f"compute.address = {address!r}: no Dask scheduler with a worker answers there within "
+            f"{ANSWERS_WITHIN} s; start `dask scheduler` and `dask worker`, or mend the address"
+        ) from error
+    return runner.client
 
 
 @task(
@@ -21,8 +116,9 @@ from .ingest import may_pass
 )
 def encode_and_code(project: Path) -> steps.Coded:
     """Encode and code what the store does not hold yet."""
-    with show.progress() as watch:
-        return steps.code(config.load(project), watch)
+    settings = config.load(project)
+    with show.progress() as watch, place(settings.compute) as compute:
+        return steps.code(settings, watch, compute)
 
 
 @flow(name="code", flow_run_name="code {project}")
