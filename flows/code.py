@@ -63,24 +63,35 @@ def place(compute: config.Compute) -> Iterator[steps.Compute]:
     except ImportError:
         raise ConfigError("compute.runner = 'dask' needs the extra: pip install \"qinlp[dask]\"") from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    here = {"n_workers": compute.workers, "threads_per_worker": 1, "dashboard_address": None}
+    here = {"n_workers": compute.workers, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
     runner = (
         DaskTaskRunner(address=compute.address, client_kwargs={"timeout": ANSWERS_WITHIN})
         if compute.address
         else DaskTaskRunner(cluster_kwargs=here)
     )
     with runner:
-        yield lambda function, works: _on(runner, compute.address, function, works)
+        if compute.address:
+            _reach(runner)
+        yield partial(_on, runner)  # a cluster on this machine starts with the first work
 
 
-def _on(runner: Any, address: str, function: Callable[[W], R], works: Iterable[W]) -> Iterator[R]:
+def _reach(runner: Any) -> None:
+    try:
+        runner.client.wait_for_workers(1, ANSWERS_WITHIN)
+    except (OSError, ValueError):  # no answer in time, no worker in time; no address
+        raise ConfigError(
+            f"compute.address = {runner.address!r}: no Dask scheduler with a worker answers there within "
+            f"{ANSWERS_WITHIN} s; start `dask scheduler` and `dask worker`, or mend the address"
+        ) from None
+
+
+def _on(runner: Any, function: Callable[[W], R], works: Iterable[W]) -> Iterator[R]:
     """Map over a cluster, in order, with two works waiting or at work for each of its threads."""
     waiting: deque[Any] = deque()
     for number, work in enumerate(works, 1):
-        cluster = _cluster(runner, address)
-        there = partial(_on_a_worker, cluster, function, work)
+        there = partial(_on_a_worker, runner.client, function, work)
         waiting.append(batch.submit(function.__name__, number, there))
-        while len(waiting) >= 2 * sum(cluster.nthreads().values()):
+        while len(waiting) >= 2 * max(1, sum(runner.client.nthreads().values())):
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
@@ -90,21 +101,6 @@ def _on_a_worker(cluster: Any, function: Callable[[W], R], work: W) -> R:
     """Compute on whichever worker is free; Dask gives the work to another if that one dies."""
     done: R = cluster.submit(function, work, pure=False).result()
     return done
-
-
-def _cluster(runner: Any, address: str) -> Any:
-    """Return the cluster's client; the first call starts the cluster or finds it."""
-    try:
-        if not runner.client.nthreads():
-            runner.client.wait_for_workers(1, ANSWERS_WITHIN)
-    except OSError as error:  # time-outs too
-        if not address:
-            raise
-        raise ConfigError(
-            f"compute.address = {address!r}: no Dask scheduler with a worker answers there within "
-            f"{ANSWERS_WITHIN} s; start `dask scheduler` and `dask worker`, or mend the address"
-        ) from error
-    return runner.client
 
 
 @task(
