@@ -96,9 +96,16 @@ def make(folder):
     save(folder, [trained.heads], cold, {"name": folder.name, "encoder": "base"}, "# Counted words\n")
 
 
+class Counted(Model):
+    """A model with counted words for its encoder, also in another process."""
+
+    def __reduce__(self):
+        return model, (self.folder,)
+
+
 def model(folder):
     """Return the model in a folder, with counted words for its encoder."""
-    found = Model(folder, json.loads((folder / "card.json").read_text("utf-8")))
+    found = Counted(folder, json.loads((folder / "card.json").read_text("utf-8")))
     found.__dict__["encoder"] = Words()
     return found
 

@@ -139,8 +139,8 @@ def _came(outcome: Outcome, config: Config) -> Iterator[str]:
     if outcome.matched is not None and outcome.matched.compared:
         m = outcome.matched
         yield (
-            f"{_n(m.compared, 'document')} compared with the others: pairs of {m.same:,} the same paper, "
-            f"{m.doubtful:,} for a person to decide, {_n(m.preprints, 'preprint')}."
+            f"{_n(m.compared, 'document')} compared with the others: {_n(m.same, 'pair')} the same paper, "
+            f"{m.doubtful:,} for a person to decide, {_n(m.preprints, 'preprint')} linked."
         )
 
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -25,7 +26,7 @@ from qinlp import shipped
 from qinlp.codebook import find as find_codebook
 from qinlp.coding.coldstart import ColdStart, Similarity
 from qinlp.coding.heads import Heads
-from qinlp.embeddings import Encoder, Joined, SentenceTransformerEncoder, base_folder
+from qinlp.embeddings import Encoder, Joined, SentenceTransformerEncoder, base_folder, parts
 from qinlp.errors import ModelError, nearest
 
 if TYPE_CHECKING:
@@ -71,10 +72,18 @@ class Coder(Protocol):
 
 @dataclass(frozen=True)
 class Model:
-    """A model folder, read when it is needed."""
+    """A model folder, read when it is needed; each encoder and coder once.
+
+    It travels by name: the process that it is sent to finds its own copy (see `received`), and
+    `part` and `coder_named` refuse to work there with any other than was meant.
+    """
 
     folder: Path
     card: Mapping[str, Any] = field(repr=False)
+    _coders: dict[str, Coder] = field(default_factory=dict, repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return received, (self.name, self.folder.parent.resolve(), self.encoder.fingerprint)
 
     @property
     def name(self) -> str:
@@ -125,6 +134,36 @@ class Model:
         read_by = self.encoder_for(codebook).fingerprint
         digest = hashlib.sha256(made_of + own.encode() + read_by.encode())
         return f"{self.name}@{digest.hexdigest()[:12]}"
+
+    def part(self, fingerprint: str) -> Encoder:
+        """Return the encoder whose vectors are kept under a fingerprint.
+
+        Raises:
+            ModelError: it has another one here than where the work was planned.
+        """
+        for name in ("encoder", "general"):  # the second may read another model: only if need be
+            for part in parts(getattr(self, name)):
+                if part.fingerprint == fingerprint:
+                    return part
+        raise self._other("encoder", self.encoder.fingerprint, fingerprint)
+
+    def coder_named(self, name: str, codebook: Codebook) -> Coder:
+        """Return the coder that codings name so (see `coder_name`), loaded once.
+
+        Raises:
+            ModelError: it is another one here than where the work was planned.
+        """
+        if (here := self.coder_name(codebook)) != name:
+            raise self._other(f"coder for {codebook.id}", here, name)
+        if name not in self._coders:
+            self._coders[name] = self.coder(codebook)
+        return self._coders[name]
+
+    def _other(self, what: str, here: str, wanted: str) -> ModelError:
+        return ModelError(
+            f"{self.folder} on {platform.node()}: its {what} is {here}, not {wanted} as where the run began; "
+            "put the same qinlp and model there, on processors that compute in the same precision"
+        )
 
     def _file(self, name: str) -> bytes:
         try:
@@ -196,6 +235,18 @@ def find(name: str, folders: Sequence[Path] = ()) -> Model:
         return Model(known[name], json.loads(path.read_text("utf-8")))
     except (OSError, ValueError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); train it again with `qinlp train`") from None
+
+
+@lru_cache(maxsize=2)
+def received(name: str, folder: Path, fingerprint: str) -> Model:  # noqa: ARG001
+    """Return this process's copy of a model that was sent to it: from `folder`, or the shipped one.
+
+    It is kept, with what it has loaded, until one with another encoder (`fingerprint`) is sent.
+
+    Raises:
+        ModelError: it is in neither place.
+    """
+    return find(name, [folder])
 
 
 def named(name_or_folder: str) -> Model:

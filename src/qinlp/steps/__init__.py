@@ -4,7 +4,7 @@ No step holds the database while it computes. Each batch is committed in one tra
 the note that it is done, so a step that was killed at any moment is simply run again.
 """
 
-from qinlp.steps.coding import Coded, code, find_model, predict
+from qinlp.steps.coding import Coded, Compute, code, find_model, predict
 from qinlp.steps.matching import Matched, decide, match
 from qinlp.steps.measuring import Measured, measure
 from qinlp.steps.publishing import publish, unpublished
@@ -16,6 +16,7 @@ from qinlp.steps.searching import Found, search, window
 
 __all__ = [
     "Coded",
+    "Compute",
     "Found",
     "Ingested",
     "Matched",

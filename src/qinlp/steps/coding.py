@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from itertools import islice, tee
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from qinlp.codebook import Codebook
 from qinlp.codebook import find as find_codebook
@@ -17,6 +18,7 @@ from qinlp.store import Store, append, pending
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from qinlp.coding.model import Coder, Model
@@ -24,10 +26,51 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-INPUTS_A_BATCH = 2048
-PASSAGES_A_BATCH = 20_000
+INPUTS_A_BATCH = 1024
+PASSAGES_A_BATCH = 2048
+"""What stands together in a batch moves the last bits of a result, so these hold wherever it is computed."""
 
 T = TypeVar("T")
+W = TypeVar("W")
+
+_one_at_a_time = Lock()
+
+
+class Compute(Protocol):
+    """Applies a function to works and gives the results in their order: `map`, here or on a cluster.
+
+    It asks for the next work only when it can begin it soon, so that few are in memory.
+    """
+
+    def __call__(self, function: Callable[[W], T], works: Iterable[W], /) -> Iterator[T]:
+        """Yield `function(work)` for each of `works`."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeWork:
+    """Texts for an encoder of a model; all that a process elsewhere needs to know."""
+
+    model: Model
+    encoder: str
+    """The encoder's fingerprint."""
+    hashes: pa.Array
+    """What the vectors are kept under."""
+    texts: pa.Array
+
+
+@dataclass(frozen=True, slots=True)
+class CodeWork:
+    """Vectors for a coder of a model; all that a process elsewhere needs to know."""
+
+    model: Model
+    coder: str
+    """The coder's name, which holds a hash of all that decides a coding."""
+    codebook: Codebook
+    passages: Sequence[str]
+    vectors: Floats
+    """Shape (passages, dimension)."""
+    keep_from: float
+    """Codings less probable than this are left out, unless they are decided present."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +85,15 @@ class Coded:
     """How the encoder ran: model, precision, threads; empty where nothing was encoded."""
 
 
-def code(config: Config, watch: Watch = unwatched) -> Coded:
+def code(config: Config, watch: Watch = unwatched, compute: Compute = map) -> Coded:
     """Encode what has no vector yet, and code what the model in use has not coded yet.
+
+    The store is read and written here alone. What takes long, `encode` and `code_batch`, goes through
+    `compute`, and gives the same bytes wherever that lets it run.
 
     Raises:
         CodebookError: a codebook of the configuration is unknown.
-        ModelError: the model is unknown or damaged.
+        ModelError: the model is unknown or damaged, or another one where `compute` runs.
     """
     store = Store(config.database_path)
     model = find_model(config)
@@ -66,57 +112,130 @@ def code(config: Config, watch: Watch = unwatched) -> Coded:
         ran = {}
         wanted = [part for encoder in encoders.values() for part in parts(encoder)]
         for encoder in {part.fingerprint: part for part in wanted}.values():
-            if new := _encode(store, run, encoder, interviewer=interviewer, watch=watch):
+            if new := _encode(store, run, model, encoder, compute, interviewer=interviewer, watch=watch):
                 ran[encoder.about] = new
         touched: set[str] = set()
         codings = 0
         for book in books:
-            name = coders[book.id]
+            name, doing = coders[book.id], f"coding with {book.id}"
             with store.read() as con:
                 todo = pending.uncoded(con, name, book.id, book.hash, interviewer=interviewer)
-            coder = model.coder(book) if todo else None
-            for start in range(0, len(todo), PASSAGES_A_BATCH):
-                watch(f"coding with {book.id}", start, len(todo))
-                ids = todo[start : start + PASSAGES_A_BATCH]
-                with store.read() as con:
-                    ids, batch = _vectors(con, encoders[book.id], ids)
-                if not ids:  # all of them came in since the encoding: the next run's
-                    continue
-                assert coder is not None  # noqa: S101
-                rows = _code_batch(book, coder, ids, batch, config.coding.keep_from)
+            if not todo:
+                continue
+            thresholds = _thresholds(name, model.coder_named(name, book))
+            works = (
+                CodeWork(model, name, book, ids, vectors, config.coding.keep_from)
+                for ids, vectors in _encoded(store, encoders[book.id], todo)
+            )
+            done = 0
+            watch(doing, done, len(todo))
+            for work, rows in _each(compute, code_batch, works):
                 with store.write() as con:
                     run.begin(con)
                     append.add_codebook(con, run.id, book)
-                    append.add_thresholds(con, _thresholds(name, coder))
-                    codings += append.add_codings(con, run.id, name, book, ids, rows)
-                touched.update(ids)
-            if todo:
-                watch(f"coding with {book.id}", len(todo), len(todo))
+                    append.add_thresholds(con, thresholds)
+                    codings += append.add_codings(con, run.id, name, book, work.passages, rows)
+                touched.update(work.passages)
+                done += len(work.passages)
+                watch(doing, done, len(todo))
+            watch(doing, len(todo), len(todo))
         vectors, about = sum(ran.values()), "; ".join(ran)
         run.finish({"vectors": vectors, "passages": len(touched), "codings": codings, "encoder": about})
     return Coded(vectors, len(touched), codings, about)
 
 
-def _encode(store: Store, run: Run, encoder: Encoder, *, interviewer: bool, watch: Watch) -> int:
+def encode(work: EncodeWork) -> Floats:
+    """Return a vector of each text, shape (texts, dimension), float32.
+
+    The encoder computes each of its inner batches on one thread, so that the number of threads does
+    not show; a process encodes one work at a time, with as many threads as torch has there.
+
+    Raises:
+        ModelError: the model has another encoder here than where the work was planned.
+    """
+    with _one_at_a_time:
+        return work.model.part(work.encoder).encode(work.texts.to_pylist())
+
+
+def code_batch(work: CodeWork) -> pa.Table:
+    """Return the codings of each passage: passage_id, code, probability, decision.
+
+    Computed on one thread: how a product of matrices is shared among threads moves its last bits.
+
+    Raises:
+        ModelError: the model has another coder here than where the work was planned.
+    """
+    import numpy as np
+    import pyarrow as pa
+    from threadpoolctl import threadpool_limits
+
+    from qinlp.coding.model import decide, rolled_up
+
+    with _one_at_a_time, threadpool_limits(1, "blas"):
+        coder = work.model.coder_named(work.coder, work.codebook)
+        probabilities = rolled_up(work.codebook, coder.codes, coder.probabilities(work.vectors))
+        decisions = decide(work.codebook, coder, probabilities)
+    row, column = np.nonzero((probabilities >= work.keep_from) | decisions)
+    names = pa.array(coder.codes, pa.string())
+    return pa.table(
+        {
+            "passage_id": pa.array(work.passages, pa.string()).take(pa.array(row)),
+            "code": names.take(pa.array(column)),
+            "probability": pa.array(probabilities[row, column], pa.float32()),
+            "decision": pa.array(decisions[row, column]),
+        }
+    )
+
+
+def _encode(
+    store: Store,
+    run: Run,
+    model: Model,
+    encoder: Encoder,
+    compute: Compute,
+    *,
+    interviewer: bool,
+    watch: Watch,
+) -> int:
     with store.read() as con:
         todo = pending.unencoded(con, encoder.fingerprint, interviewer=interviewer)
-    done = encoded = 0
+    if not len(todo):
+        return 0
 
-    def progress(n: int) -> None:
-        nonlocal encoded
-        encoded += n
-        watch("encoding", encoded, len(todo))
+    def works() -> Iterator[EncodeWork]:
+        for start in range(0, len(todo), INPUTS_A_BATCH):
+            hashes = todo.slice(start, INPUTS_A_BATCH)
+            with store.read() as con:
+                texts = pending.texts(con, hashes)
+            yield EncodeWork(model, encoder.fingerprint, hashes, texts)
 
-    for start in range(0, len(todo), INPUTS_A_BATCH):
-        watch("encoding", start, len(todo))
-        part = todo.slice(start, INPUTS_A_BATCH).to_pylist()
-        vectors = encoder.encode([row["text"] for row in part], progress)
+    done = added = 0
+    watch("encoding", done, len(todo))
+    for work, vectors in _each(compute, encode, works()):
         with store.write() as con:
             run.begin(con)
-            done += append.add_vectors(con, encoder.fingerprint, [row["input_hash"] for row in part], vectors)
-    if len(todo):
-        watch("encoding", len(todo), len(todo))
-    return done
+            added += append.add_vectors(con, work.encoder, work.hashes, vectors)
+        done += len(work.hashes)
+        watch("encoding", done, len(todo))
+    return added
+
+
+def _encoded(store: Store, encoder: Encoder, todo: Sequence[str]) -> Iterator[tuple[list[str], Floats]]:
+    """Yield the passages of `todo` a batch at a time, with the vectors that the coder takes.
+
+    Those that came in since the encoding have none yet; they are the next run's.
+    """
+    for start in range(0, len(todo), PASSAGES_A_BATCH):
+        with store.read() as con:
+            ids, vectors = _vectors(con, encoder, todo[start : start + PASSAGES_A_BATCH])
+        if ids:
+            yield ids, vectors
+
+
+def _each(compute: Compute, function: Callable[[W], T], works: Iterator[W]) -> Iterator[tuple[W, T]]:
+    """Yield each work with its result."""
+    given, kept = tee(works)
+    return zip(kept, compute(function, given), strict=True)
 
 
 def _vectors(con: Any, encoder: Encoder, ids: Sequence[str]) -> tuple[list[str], Floats]:
@@ -128,26 +247,6 @@ def _vectors(con: Any, encoder: Encoder, ids: Sequence[str]) -> tuple[list[str],
     places = [{name: i for i, name in enumerate(names)} for names, _ in found]
     kept = [v[[at[name] for name in common]] for at, (_, v) in zip(places, found, strict=True)]
     return common, encoder.join(kept)
-
-
-def _code_batch(book: Codebook, coder: Coder, ids: Sequence[str], vectors: Floats, keep_from: float) -> Any:
-    import numpy as np
-    import pyarrow as pa
-
-    from qinlp.coding.model import decide, rolled_up
-
-    probabilities = rolled_up(book, coder.codes, coder.probabilities(vectors))
-    decisions = decide(book, coder, probabilities)
-    row, column = np.nonzero((probabilities >= keep_from) | decisions)
-    names = pa.array(coder.codes, pa.string())
-    return pa.table(
-        {
-            "passage_id": pa.array(ids, pa.string()).take(pa.array(row)),
-            "code": names.take(pa.array(column)),
-            "probability": pa.array(probabilities[row, column], pa.float32()),
-            "decision": pa.array(decisions[row, column]),
-        }
-    )
 
 
 def _thresholds(name: str, coder: Coder) -> list[tuple[str, str, str, float, float, float, str]]:

@@ -71,15 +71,29 @@ def waiting_of(con: DuckDBPyConnection, source: str) -> list[tuple[str, str]]:
     ).fetchall()
 
 
-def unencoded(con: DuckDBPyConnection, encoder: str, *, interviewer: bool) -> pa.Table:
-    """Return (input_hash, text) of what the encoder has not read yet, one row a text, short ones first."""
-    return con.sql(
-        "SELECT p.input_hash, any_value(p.text) AS text FROM passages_current p "
+def unencoded(con: DuckDBPyConnection, encoder: str, *, interviewer: bool) -> pa.Array:
+    """Return the input_hash of every text that the encoder has not read yet, short texts first."""
+    rows = con.sql(
+        "SELECT p.input_hash FROM passages_current p "
         "ANTI JOIN (SELECT input_hash FROM vectors WHERE encoder = ?) v USING (input_hash) "
         "WHERE (? OR p.\"role\" IS DISTINCT FROM 'interviewer') "
-        "GROUP BY p.input_hash ORDER BY length(any_value(p.text)), p.input_hash",
+        "GROUP BY p.input_hash ORDER BY any_value(length(p.text)), p.input_hash",
         params=[encoder, interviewer],
     ).to_arrow_table()
+    return rows.column("input_hash").combine_chunks()
+
+
+def texts(con: DuckDBPyConnection, hashes: pa.Array) -> pa.Array:
+    """Return the texts of which `hashes` are the input_hash, in that order."""
+    import pyarrow as pa
+
+    con.register("wanted", pa.table({"input_hash": hashes, "place": range(len(hashes))}))
+    found = con.sql(
+        "SELECT any_value(text) AS text FROM wanted JOIN passages USING (input_hash) "
+        "GROUP BY place ORDER BY place"
+    ).to_arrow_table()
+    con.unregister("wanted")
+    return found.column("text").combine_chunks()
 
 
 def uncoded(
