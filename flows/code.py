@@ -7,6 +7,7 @@ of its own that waits for its Dask worker, so the workers need no way to Prefect
 from __future__ import annotations
 
 import logging
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
@@ -72,7 +73,12 @@ def place(compute: config.Compute) -> Iterator[steps.Compute]:
     with runner:
         if compute.address:
             _reach(runner)
-        yield partial(_on, runner)  # a cluster on this machine starts with the first work
+        try:
+            yield partial(_on, runner)  # a cluster on this machine starts with the first work
+        except BaseException as error:
+            # Dask's threads hold the error beyond the end of Python; let it not hold a connection
+            traceback.clear_frames(error.__traceback__)
+            raise
 
 
 def _reach(runner: Any) -> None:

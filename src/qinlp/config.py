@@ -87,7 +87,7 @@ class Compute:
     """Where passages are encoded and coded."""
 
     runner: str = "thread"
-    """thread: this process; dask: a Dask cluster."""
+    """thread: this process; dask: a Dask cluster, for `qinlp run`."""
     address: str = ""
     """The Dask scheduler, such as tcp://head-node:8786; else a cluster on this machine for the run."""
     workers: int = 2
