@@ -1,14 +1,14 @@
 """How scores grow with judgements: a simulated reviewer answers what each strategy asks.
 
     python benchmarks/learning.py ../shared/gold/dev.jsonl ../shared/gold/train.jsonl [--seeds 10]
-        [--picture docs/pictures/learning.svg]
+        [--strategies uncertainty likely random] [--picture docs/pictures/learning.svg]
 
 The first file is coded twice and is scored on; for each seed, one half of its documents is held out.
-All other passages, of both files, are the pool. Every review begins with nothing but the same 50 random passages.
-Then a strategy chooses, a reviewer who always says what the label says judges the passage with the
-codebook, the heads are fitted anew, and so on. The vectors are those of the base encoder, since the
-shipped one was tuned on these passages. Thresholds come from the judged passages alone, as `qinlp train`
-sets them, with three folds over documents.
+All other passages, of both files, are the pool. Every review begins with nothing but the same 50
+random passages. Then a strategy chooses, a reviewer who always says what the label says judges the
+passage with the codebook, the heads are fitted anew, and so on. The vectors are those of the base
+encoder, since the shipped one was tuned on these passages. Thresholds come from the judged passages
+alone, as `qinlp train` sets them, with three folds over documents.
 
 Scored are the assignable codes with at least 20 passages in the first file. A judgement is one passage
 judged with one codebook. Prints macro-F1, mean of all seeds, and how many judgements each strategy
@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("scored", type=Path)
     parser.add_argument("pool", type=Path, nargs="*")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--strategies", nargs="+", default=["uncertainty", "diversity", "random"])
+    parser.add_argument("--strategies", nargs="+", default=["uncertainty", "likely", "random"])
     parser.add_argument("--picture", type=Path)
     arguments = parser.parse_args()
     if unknown := set(arguments.strategies) - set(STRATEGIES):
@@ -147,8 +147,8 @@ def main() -> None:
             names = np.random.default_rng(seed).permutation(np.unique(groups[scored]))
             out = np.isin(groups, names[: len(names) // 2])
             test, pool = np.flatnonzero(out & scored), np.flatnonzero(~out)
-            for name in found:
-                found[name].append(review(name, seed, vectors, present, counted, groups, pool, test))
+            for name, curves in found.items():
+                curves.append(review(name, seed, vectors, present, counted, groups, pool, test))
         f1 = {name: np.array(curves).mean(0) for name, curves in found.items()}  # (rungs, codes)
         table(f"{book.id}, {keep.sum()} codes", {name: curve.mean(1) for name, curve in f1.items()})
         for name, curve in f1.items():

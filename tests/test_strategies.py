@@ -63,6 +63,13 @@ def test_disagreement_begins_where_the_coders_are_furthest_apart():
     assert order("disagreement", candidates).tolist() == [1, 2, 0]
 
 
+def test_likely_begins_with_what_probably_holds_most():
+    candidates = of([[0.5, 0.1], [0.9, 0.8], [0.0, 0.7]])
+    assert [item.why for item in queue(candidates, "likely", share=0)] == [
+        "likely a 0.90", "likely b 0.70", "likely a 0.50",
+    ]  # fmt: skip
+
+
 def test_near_copies_do_not_follow_each_other():
     generator = np.random.default_rng(0)
     kinds = np.linalg.qr(generator.normal(size=(20, 20)))[0]

@@ -9,9 +9,9 @@ judgements so far correct them: a logistic regression of "was wrong" on the log-
 expected (Cox 1958), held near "as expected" by a normal prior. Selection by the strategy does no
 harm, as it looks at the same probabilities; the audit adds what the strategy would not look at.
 
-The interval is of the error that will be found, not only of its mean. Each resample draws documents
-(cluster bootstrap) and the prior's centre (randomised maximum a posteriori; Bardsley et al. 2014), and
-chance in what remains is added. Held-out simulations: `docs/review-measured.md`.
+Each resample draws documents (cluster bootstrap) and the prior's centre (randomised maximum a
+posteriori; Bardsley et al. 2014); the stated error is the mean over resamples. The interval is of the
+error that will be found, not only of its mean: chance in what remains is added. Held-out simulations: `docs/review-measured.md`.
 """
 
 from __future__ import annotations
@@ -135,15 +135,14 @@ def curve(rest: Floats, seen: Seen, *, resamples: int = 200, seed: int = 0) -> C
     if not n:
         return Curve(more, *(np.zeros(1) for _ in range(3)))
     odds = _log_odds(rest)
-    means = np.empty((resamples + 1, len(starts)))
-    chance = np.empty(0)
+    means = np.empty((resamples, len(starts)))
+    chance = np.zeros(len(starts))
     for i, (slope, offset) in enumerate(_corrections(seen, resamples, seed)):
         errors = _sigmoid(slope * odds + offset)
         means[i] = _from(errors, starts) / left
-        if not i:
-            chance = _from(errors * (1 - errors), starts) / left**2
-    error = means[0]
-    low, high = _beta_interval(error, means[1:].var(0) + chance)
+        chance += _from(errors * (1 - errors), starts) / left**2 / resamples
+    error = means.mean(0)
+    low, high = _beta_interval(error, means.var(0) + chance)
     low, high = np.floor(low * left + 1e-9) / left, np.ceil(high * left - 1e-9) / left  # whole passages
     low, high = np.minimum(low, error), np.maximum(high, error)
     return Curve(more, *(np.append(values, 0.0) for values in (error, low, high)))
@@ -164,16 +163,14 @@ def of_audit(wrong: Flags) -> Stated:
 
 
 def _corrections(seen: Seen, resamples: int, seed: int) -> Floats:
-    """Return (slope, offset) from all judgements, then from each resample, shape (1 + resamples, 2)."""
+    """Return the slope and offset of each resample, shape (resamples, 2)."""
     generator = np.random.default_rng(seed)
     names, document = np.unique(seen.documents, return_inverse=True)
-    times = np.ones((resamples + 1, len(names)))
-    if len(names):
-        times[1:] = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), resamples)
-    centre = np.tile(_CENTRE, (resamples + 1, 1))
-    centre[1:] += generator.normal(size=(resamples, 2)) / np.sqrt(_PRECISION)
+    shares = np.full(len(names), 1 / max(len(names), 1))
+    times = generator.multinomial(len(names), shares, resamples) if len(names) else np.zeros((resamples, 0))
+    centre = _CENTRE + generator.normal(size=(resamples, 2)) / np.sqrt(_PRECISION)
     weights, x = times[:, document], _log_odds(seen.expected)
-    found = np.tile(_CENTRE, (resamples + 1, 1))
+    found = np.tile(_CENTRE, (resamples, 1))
     for _ in range(30):  # Newton's method in bounded steps; the prior keeps it convex
         p = _sigmoid(found[:, :1] * x + found[:, 1:])
         gap, curvature = weights * (p - seen.wrong), weights * p * (1 - p)

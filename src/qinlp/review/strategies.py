@@ -117,6 +117,15 @@ def disagreement(candidates: Candidates, seed: int = 0) -> Ranking:
     return _by(apart, apart.max(1, initial=0))
 
 
+def likely(candidates: Candidates, seed: int = 0) -> Ranking:
+    """Rank by how many codes a passage probably holds, most first (Cormack & Grossman 2014).
+
+    It finds examples of codes that few passages hold, and doubts little of what it finds.
+    """
+    del seed
+    return _by(candidates.probabilities, candidates.probabilities.sum(1))
+
+
 def random(candidates: Candidates, seed: int = 0) -> Ranking:
     """Rank by lot, the same for a passage whatever others there are."""
     return Ranking(np.argsort(lots(candidates.passages, seed)), np.full(len(candidates.passages), -1))
@@ -126,6 +135,7 @@ STRATEGIES: dict[str, Strategy] = {
     "uncertainty": Strategy(uncertainty, "unsure about"),
     "diversity": Strategy(diversity, "unsure about"),
     "disagreement": Strategy(disagreement, "coders differ on"),
+    "likely": Strategy(likely, "likely"),
     "random": Strategy(random, "random"),
 }
 
