@@ -11,7 +11,8 @@ harm, as it looks at the same probabilities; the audit adds what the strategy wo
 
 Each resample draws documents (cluster bootstrap) and the prior's centre (randomised maximum a
 posteriori; Bardsley et al. 2014); the stated error is the mean over resamples. The interval is of the
-error that will be found, not only of its mean: chance in what remains is added. Held-out simulations: `docs/review-measured.md`.
+error that will be found, not only of its mean: chance in what remains is added. Held-out simulations
+are in `docs/review-measured.md`.
 """
 
 from __future__ import annotations
