@@ -1,0 +1,264 @@
+"""The desk that reviewers sit at: a small SQLite file beside the store.
+
+DuckDB lets one process write and shuts all others out meanwhile; a reviewer must not wait for a
+flow that is at work, and what a browser was told is kept must be kept. So whatever a reviewer does
+is an act: it is on disk here before it is acknowledged, and `steps.carry` takes it over to the
+store, once, as just another input. Acts are only ever added; taking one back is an act too.
+
+What the pages show (the queue, prepared by `steps.queue`) lies on the desk as well.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from qinlp.errors import StoreBusy, StoreError
+
+Kind = Literal["review", "skip", "flag", "recut", "undo"]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS desk (id TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS acts (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  act_id TEXT NOT NULL UNIQUE,
+  coder TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  passage_id TEXT NOT NULL,
+  codebook TEXT NOT NULL,
+  body TEXT NOT NULL,
+  undoes TEXT,
+  at TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS acts_of ON acts (codebook, coder, passage_id);
+CREATE INDEX IF NOT EXISTS acts_undone ON acts (undoes) WHERE undoes IS NOT NULL;
+CREATE TABLE IF NOT EXISTS items (
+  codebook TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  passage_id TEXT NOT NULL,
+  why TEXT NOT NULL,
+  body TEXT NOT NULL,
+  PRIMARY KEY (codebook, position)
+);
+CREATE INDEX IF NOT EXISTS items_of ON items (codebook, passage_id);
+CREATE TABLE IF NOT EXISTS assignments (
+  codebook TEXT NOT NULL,
+  passage_id TEXT NOT NULL,
+  coder TEXT NOT NULL,
+  why TEXT NOT NULL,
+  at TEXT NOT NULL,
+  PRIMARY KEY (codebook, passage_id, coder)
+);
+CREATE TABLE IF NOT EXISTS accounts (
+  name TEXT PRIMARY KEY,
+  secret TEXT NOT NULL,
+  adjudicates INTEGER NOT NULL,
+  at TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS sessions (token TEXT PRIMARY KEY, name TEXT NOT NULL, until TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something that a reviewer did; `act_id` is the browser's, so that a repeated request adds nothing."""
+
+    act_id: str
+    coder: str
+    kind: Kind
+    body: Mapping[str, Any]
+    at: datetime
+    passage_id: str = ""
+    codebook: str = ""
+    undoes: str | None = None
+    """The act that an undo takes back; only a coder's own can be."""
+    seq: int = 0
+    """Its place on the desk, from 1; 0 before it lies there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A passage in the queue of a codebook, with everything that its page shows."""
+
+    codebook: str
+    position: int
+    passage_id: str
+    why: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The file, and the patience, in seconds, to wait for it."""
+
+    path: Path
+    wait: float = 10.0
+
+    @contextmanager
+    def open(self) -> Iterator[sqlite3.Connection]:
+        """Open for one transaction: on disk at the block's end, or not at all.
+
+        Raises:
+            StoreError: the file cannot be written or is no desk.
+            StoreBusy: another process held it for longer than `wait`.
+        """
+        try:
+            con = sqlite3.connect(self.path, timeout=self.wait, isolation_level=None)
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"{self.path}: cannot be opened ({error}); choose a folder that exists"
+            ) from None
+        try:
+            con.row_factory = sqlite3.Row
+            con.execute("PRAGMA synchronous = FULL")
+            if con.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                con.execute("PRAGMA journal_mode = WAL")
+            if not con.execute("SELECT 1 FROM sqlite_master WHERE name = 'desk'").fetchone():
+                _make(con)
+            con.execute("BEGIN IMMEDIATE")
+            yield con
+            con.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error) or "busy" in str(error):
+                raise StoreBusy(
+                    f"{self.path}: in use by another process for more than {self.wait:g} s; try again"
+                ) from None
+            raise StoreError(
+                f"{self.path}: cannot be written ({error}); make room on the disk and try again, what was "
+                "acknowledged before is kept"
+            ) from None
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"{self.path}: {error}; is it a desk?") from None
+        finally:
+            con.close()
+
+    @property
+    def id(self) -> str:
+        """The desk's own name, which the store remembers it by."""
+        with self.open() as con:
+            return str(con.execute("SELECT id FROM desk").fetchone()[0])
+
+    def add(self, act: Act) -> Act:
+        """Put an act on the desk and return it as it lies there; one that is there already stays as it is.
+
+        Raises:
+            StoreError: it is not on disk. Nothing may be acknowledged then.
+        """
+        assert act.kind in get_args(Kind)  # noqa: S101
+        with self.open() as con:
+            con.execute(
+                "INSERT INTO acts (act_id, coder, kind, passage_id, codebook, body, undoes, at) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                [
+                    act.act_id, act.coder, act.kind, act.passage_id, act.codebook,
+                    json.dumps(dict(act.body), ensure_ascii=False), act.undoes,
+                    act.at.astimezone(UTC).isoformat(),
+                ],
+            )  # fmt: skip
+            return _act(con.execute("SELECT * FROM acts WHERE act_id = ?", [act.act_id]).fetchone())
+
+    def acts(self, after: int = 0, most: int = 10_000) -> list[Act]:
+        """Return acts in their order, those behind place `after`, `most` at the most."""
+        with self.open() as con:
+            rows = con.execute("SELECT * FROM acts WHERE seq > ? ORDER BY seq LIMIT ?", [after, most])
+            return [_act(row) for row in rows]
+
+    def standing(self, coder: str, codebook: str) -> list[Act]:
+        """Return what a coder did with a codebook and did not take back, in order."""
+        with self.open() as con:
+            rows = con.execute(
+                "SELECT * FROM acts a WHERE coder = ? AND codebook = ? AND kind <> 'undo' AND NOT EXISTS "
+                "(SELECT 1 FROM acts u WHERE u.undoes = a.act_id AND u.coder = a.coder) ORDER BY seq",
+                [coder, codebook],
+            )
+            return [_act(row) for row in rows]
+
+    def lay(self, codebook: str, items: Sequence[Item]) -> None:
+        """Replace the queue of a codebook."""
+        with self.open() as con:
+            con.execute("DELETE FROM items WHERE codebook = ?", [codebook])
+            con.executemany(
+                "INSERT INTO items VALUES (?, ?, ?, ?, ?)",
+                [
+                    [codebook, place, one.passage_id, one.why, json.dumps(dict(one.body), ensure_ascii=False)]
+                    for place, one in enumerate(items)
+                ],
+            )
+
+    def item(self, codebook: str, passage_id: str) -> Item | None:
+        """Return a passage of the queue, None where it is not in it."""
+        with self.open() as con:
+            row = con.execute(
+                "SELECT * FROM items WHERE codebook = ? AND passage_id = ? LIMIT 1", [codebook, passage_id]
+            ).fetchone()
+            return _item(row) if row else None
+
+    def next(self, codebook: str, coder: str, most: int = 1) -> list[Item]:
+        """Return the first passages of the queue that the coder has not dealt with: theirs first.
+
+        A passage assigned to the coder comes first. One that another coder has coded is left out
+        unless it is assigned, so that two coders at one queue do not meet.
+        """
+        with self.open() as con:
+            rows = con.execute(
+                """
+                WITH dealt AS (
+                  SELECT a.passage_id, a.coder, a.kind FROM acts a
+                  WHERE a.codebook = :codebook AND a.kind IN ('review', 'skip', 'flag')
+                    AND NOT EXISTS (SELECT 1 FROM acts u WHERE u.undoes = a.act_id AND u.coder = a.coder)
+                ), mine AS (
+                  SELECT passage_id FROM assignments WHERE codebook = :codebook AND coder = :coder
+                )
+                SELECT i.* FROM items i
+                WHERE i.codebook = :codebook
+                  AND i.passage_id NOT IN (SELECT passage_id FROM dealt WHERE coder = :coder)
+                  AND (i.passage_id IN (SELECT passage_id FROM mine)
+                       OR i.passage_id NOT IN (SELECT passage_id FROM dealt WHERE kind = 'review'))
+                ORDER BY i.passage_id NOT IN (SELECT passage_id FROM mine), i.position LIMIT :most
+                """,
+                {"codebook": codebook, "coder": coder, "most": most},
+            )
+            return [_item(row) for row in rows]
+
+    def assign(self, codebook: str, coder: str, passage_ids: Sequence[str], why: str) -> int:
+        """Give passages to a coder; return how many they did not have yet."""
+        at = datetime.now(UTC).isoformat()
+        with self.open() as con:
+            before = con.total_changes
+            con.executemany(
+                "INSERT INTO assignments VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                [[codebook, passage_id, coder, why, at] for passage_id in passage_ids],
+            )
+            return con.total_changes - before
+
+
+def of(database: Path) -> Desk:
+    """Return the desk that belongs to a store's file."""
+    return Desk(database.with_suffix(".desk.sqlite"))
+
+
+def _make(con: sqlite3.Connection) -> None:
+    con.execute("BEGIN IMMEDIATE")
+    for statement in _SCHEMA.split(";"):
+        con.execute(statement)
+    if not con.execute("SELECT 1 FROM desk").fetchone():
+        con.execute("INSERT INTO desk VALUES (?)", [secrets.token_hex(8)])
+    con.execute("COMMIT")
+
+
+def _act(row: sqlite3.Row) -> Act:
+    return Act(
+        row["act_id"], row["coder"], row["kind"], json.loads(row["body"]), datetime.fromisoformat(row["at"]),
+        row["passage_id"], row["codebook"], row["undoes"], row["seq"],
+    )  # fmt: skip
+
+
+def _item(row: sqlite3.Row) -> Item:
+    return Item(row["codebook"], row["position"], row["passage_id"], row["why"], json.loads(row["body"]))
