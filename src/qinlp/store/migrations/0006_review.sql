@@ -106,6 +106,8 @@ JOIN coded_by r USING (passage_id, codebook)
 ANTI JOIN said ON said.passage_id = asked.passage_id AND said.codebook = asked.codebook
   AND said.code = asked.code AND said.coder = r.coder AND said.adjudicates = r.adjudicates;
 COMMENT ON VIEW judgements_by_coder IS 'One row a passage, code and coder: what they hold now; a code that they did not give in a whole review is absent.';
+COMMENT ON COLUMN judgements_by_coder.coder IS 'Who judged.';
+COMMENT ON COLUMN judgements_by_coder.review_id IS 'The review it was said in, or that left it out; empty where it came in from elsewhere.';
 
 CREATE OR REPLACE VIEW judgements_current AS
 SELECT passage_id, codebook, code,
