@@ -45,7 +45,7 @@ def passages(settings, n=5):
 
 
 def test_an_act_lies_on_the_desk_as_it_was_made(desk):
-    kept = desk.add(review(1, "p", present=["barrier"], memo="night shift 🌙"))
+    (kept,) = desk.add([review(1, "p", present=["barrier"], memo="night shift 🌙")])
     assert kept.seq == 1
     assert desk.acts() == [kept]
     assert kept.body["memo"] == "night shift 🌙"
@@ -53,15 +53,15 @@ def test_an_act_lies_on_the_desk_as_it_was_made(desk):
 
 
 def test_an_act_sent_twice_is_one(desk):
-    first = desk.add(review(1, "p", present=["barrier"]))
-    assert desk.add(review(1, "p", present=["enabler"])) == first
+    (first,) = desk.add([review(1, "p", present=["barrier"])])
+    assert desk.add([review(1, "p", present=["enabler"])]) == [first]
     assert len(desk.acts()) == 1
 
 
 def test_acts_of_many_threads_are_all_there(desk):
     def work(coder):
         for n in range(20):
-            desk.add(Act(f"{coder}-{n}", coder, "skip", {}, AT, f"p{n}", "valence"))
+            desk.add([Act(f"{coder}-{n}", coder, "skip", {}, AT, f"p{n}", "valence")])
 
     threads = [threading.Thread(target=work, args=(name,)) for name in ("a", "b", "c")]
     for one in threads:
@@ -80,7 +80,7 @@ from pathlib import Path
 from qinlp.store.desk import Act, Desk
 desk, n = Desk(Path(sys.argv[1])), 0
 while True:
-    desk.add(Act(f"act-{n}", "kari", "skip", {}, datetime.now(UTC), f"p{n}", "valence"))
+    desk.add([Act(f"act-{n}", "kari", "skip", {}, datetime.now(UTC), f"p{n}", "valence")])
     print(n, flush=True)
     n += 1
 """
@@ -97,23 +97,24 @@ def test_what_was_acknowledged_survives_a_kill(desk):
 
 
 def test_the_queue_gives_each_coder_what_nobody_has_dealt_with(desk):
-    desk.lay("valence", [Item("valence", n, f"p{n}", "unsure", {}) for n in range(4)])
+    desk.lay("valence", [Item("valence", n, f"p{n}", "unsure", {}) for n in range(4)], {"left": 4})
+    assert desk.note("valence", "left") == 4
     assert [i.passage_id for i in desk.next("valence", "kari", 9)] == ["p0", "p1", "p2", "p3"]
-    desk.add(review(1, "p0"))
-    desk.add(Act("s", "kari", "skip", {}, AT, "p1", "valence"))
+    desk.add([review(1, "p0")])
+    desk.add([Act("s", "kari", "skip", {}, AT, "p1", "valence")])
     assert [i.passage_id for i in desk.next("valence", "kari", 9)] == ["p2", "p3"]
     assert [i.passage_id for i in desk.next("valence", "per", 9)] == ["p1", "p2", "p3"]
     desk.assign("valence", "per", ["p0"], "double")
     assert [i.passage_id for i in desk.next("valence", "per", 9)] == ["p0", "p1", "p2", "p3"]
-    desk.add(undo(2, 1))
+    desk.add([undo(2, 1)])
     assert desk.next("valence", "kari")[0].passage_id == "p0"
 
 
 def test_only_a_coders_own_acts_can_be_taken_back(desk):
-    desk.add(review(1, "p"))
-    desk.add(undo(2, 1, coder="per"))
+    desk.add([review(1, "p")])
+    desk.add([undo(2, 1, coder="per")])
     assert [a.act_id for a in desk.standing("kari", "valence")] == ["act-1"]
-    desk.add(undo(3, 1))
+    desk.add([undo(3, 1)])
     assert desk.standing("kari", "valence") == []
 
 
@@ -128,8 +129,8 @@ def test_a_desk_that_is_none_is_told(tmp_path):
 def test_acts_become_reviews_and_judgements_once(coded, settings, count):
     desk = of(settings.database_path)
     one, two = passages(settings, 2)
-    desk.add(review(1, one, present=["barrier"], absent=["enabler"], memo="clear", seconds=4.5))
-    desk.add(Act("act-2", "kari", "skip", {"why": "audit"}, AT, two, "valence"))
+    desk.add([review(1, one, present=["barrier"], absent=["enabler"], memo="clear", seconds=4.5)])
+    desk.add([Act("act-2", "kari", "skip", {"why": "audit"}, AT, two, "valence")])
     assert steps.carry(settings) == steps.Carried(reviews=2, judgements=2)
     before = count(settings.database_path)
     assert steps.carry(settings) == steps.Carried()
@@ -148,7 +149,7 @@ def test_a_carrying_that_fails_is_gone_on_with(coded, settings, monkeypatch):
     desk = of(settings.database_path)
     monkeypatch.setattr(steps.carrying, "ACTS_A_BATCH", 2)
     for n, passage in enumerate(passages(settings)):
-        desk.add(review(n, passage, present=["barrier"]))
+        desk.add([review(n, passage, present=["barrier"])])
     carry, calls = steps.carrying._one, []
 
     def stumble(con, run_id, act):
@@ -168,9 +169,9 @@ def test_a_carrying_that_fails_is_gone_on_with(coded, settings, monkeypatch):
 def test_an_act_that_makes_no_sense_is_quarantined_and_the_rest_carried(coded, settings):
     desk = of(settings.database_path)
     (one,) = passages(settings, 1)
-    desk.add(Act("bad", "kari", "review", {"why": "unsure"}, AT, one, "valence"))
-    desk.add(Act("cut", "kari", "recut", {"replaces": [one], "spans": [[0, 10**6]]}, AT))
-    desk.add(review(3, one, present=["barrier"]))
+    desk.add([Act("bad", "kari", "review", {"why": "unsure"}, AT, one, "valence")])
+    desk.add([Act("cut", "kari", "recut", {"replaces": [one], "spans": [[0, 10**6]]}, AT)])
+    desk.add([review(3, one, present=["barrier"])])
     assert steps.carry(settings) == steps.Carried(reviews=1, judgements=1, rejected=2)
     assert rows(settings, "SELECT source, record FROM quarantine ORDER BY ALL") == [
         ("desk:kari", "bad"),
@@ -181,8 +182,8 @@ def test_an_act_that_makes_no_sense_is_quarantined_and_the_rest_carried(coded, s
 def test_what_was_taken_back_counts_no_more(coded, settings):
     desk = of(settings.database_path)
     (one,) = passages(settings, 1)
-    desk.add(review(1, one, present=["barrier"]))
-    desk.add(undo(2, 1))
+    desk.add([review(1, one, present=["barrier"])])
+    desk.add([undo(2, 1)])
     steps.carry(settings)
     assert rows(settings, "FROM judgements_current") == []
     assert rows(settings, "SELECT count(*) FROM judgements") == [(1,)]
@@ -191,8 +192,8 @@ def test_what_was_taken_back_counts_no_more(coded, settings):
 def test_a_code_left_out_of_a_whole_review_is_absent(coded, settings):
     desk = of(settings.database_path)
     (one,) = passages(settings, 1)
-    desk.add(review(1, one, "kari", present=["barrier"]))
-    desk.add(review(2, one, "per", present=["enabler"]))
+    desk.add([review(1, one, "kari", present=["barrier"])])
+    desk.add([review(2, one, "per", present=["enabler"])])
     steps.carry(settings)
     assert rows(settings, "SELECT code, coder, present FROM judgements_by_coder ORDER BY ALL") == [
         ("barrier", "kari", True),
@@ -204,8 +205,8 @@ def test_a_code_left_out_of_a_whole_review_is_absent(coded, settings):
         ("barrier", False, True),
         ("enabler", True, True),
     ]
-    desk.add(review(3, one, "anna", present=["barrier"], absent=["enabler"], adjudicates=True))
-    desk.add(review(4, one, "per", present=["enabler"]))
+    desk.add([review(3, one, "anna", present=["barrier"], absent=["enabler"], adjudicates=True)])
+    desk.add([review(4, one, "per", present=["enabler"])])
     steps.carry(settings)
     assert rows(settings, "SELECT code, present, disputed, coder FROM judgements_current ORDER BY ALL") == [
         ("barrier", True, False, "anna"),

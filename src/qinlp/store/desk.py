@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from qinlp.errors import StoreBusy, StoreError
 
@@ -41,13 +41,25 @@ CREATE INDEX IF NOT EXISTS acts_of ON acts (codebook, coder, passage_id);
 CREATE INDEX IF NOT EXISTS acts_undone ON acts (undoes) WHERE undoes IS NOT NULL;
 CREATE TABLE IF NOT EXISTS items (
   codebook TEXT NOT NULL,
-  position INTEGER NOT NULL,
+  position REAL NOT NULL,
   passage_id TEXT NOT NULL,
   why TEXT NOT NULL,
   body TEXT NOT NULL,
-  PRIMARY KEY (codebook, position)
+  made_by TEXT,
+  PRIMARY KEY (codebook, passage_id)
 );
-CREATE INDEX IF NOT EXISTS items_of ON items (codebook, passage_id);
+CREATE INDEX IF NOT EXISTS items_in_order ON items (codebook, position);
+CREATE TABLE IF NOT EXISTS replaced (
+  passage_id TEXT NOT NULL,
+  act_id TEXT NOT NULL,
+  PRIMARY KEY (passage_id, act_id)
+);
+CREATE TABLE IF NOT EXISTS notes (
+  codebook TEXT NOT NULL,
+  what TEXT NOT NULL,
+  body TEXT NOT NULL,
+  PRIMARY KEY (codebook, what)
+);
 CREATE TABLE IF NOT EXISTS assignments (
   codebook TEXT NOT NULL,
   passage_id TEXT NOT NULL,
@@ -64,6 +76,8 @@ CREATE TABLE IF NOT EXISTS accounts (
 );
 CREATE TABLE IF NOT EXISTS sessions (token TEXT PRIMARY KEY, name TEXT NOT NULL, until TEXT NOT NULL);
 """
+
+_STANDS = "NOT EXISTS (SELECT 1 FROM acts u WHERE u.undoes = a.act_id AND u.coder = a.coder)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +102,13 @@ class Item:
     """A passage in the queue of a codebook, with everything that its page shows."""
 
     codebook: str
-    position: int
+    position: float
     passage_id: str
     why: str
+    """unsure, audit or disagreement: what put it into the queue."""
     body: Mapping[str, Any]
+    made_by: str | None = None
+    """The recut that made the passage; with that taken back, it is gone from the queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,24 +162,38 @@ class Desk:
         with self.open() as con:
             return str(con.execute("SELECT id FROM desk").fetchone()[0])
 
-    def add(self, act: Act) -> Act:
-        """Put an act on the desk and return it as it lies there; one that is there already stays as it is.
+    def add(self, acts: Sequence[Act], items: Sequence[Item] = ()) -> list[Act]:
+        """Put acts on the desk, all or none, and return them as they lie there.
+
+        One that is there already stays as it is. `items` are passages that a recut among the acts
+        makes; they go into the queue with it.
 
         Raises:
-            StoreError: it is not on disk. Nothing may be acknowledged then.
+            StoreError: they are not on disk. Nothing may be acknowledged then.
         """
-        assert act.kind in get_args(Kind)  # noqa: S101
         with self.open() as con:
-            con.execute(
-                "INSERT INTO acts (act_id, coder, kind, passage_id, codebook, body, undoes, at) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                [
-                    act.act_id, act.coder, act.kind, act.passage_id, act.codebook,
-                    json.dumps(dict(act.body), ensure_ascii=False), act.undoes,
-                    act.at.astimezone(UTC).isoformat(),
-                ],
-            )  # fmt: skip
-            return _act(con.execute("SELECT * FROM acts WHERE act_id = ?", [act.act_id]).fetchone())
+            for act in acts:
+                con.execute(
+                    "INSERT INTO acts (act_id, coder, kind, passage_id, codebook, body, undoes, at) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                    [
+                        act.act_id, act.coder, act.kind, act.passage_id, act.codebook,
+                        json.dumps(dict(act.body), ensure_ascii=False), act.undoes,
+                        act.at.astimezone(UTC).isoformat(),
+                    ],
+                )  # fmt: skip
+                if act.kind == "recut":
+                    con.executemany(
+                        "INSERT INTO replaced VALUES (?, ?) ON CONFLICT DO NOTHING",
+                        [[name, act.act_id] for name in act.body["replaces"]],
+                    )
+            _lay(con, items)
+            names = [act.act_id for act in acts]
+            rows = con.execute(
+                f"SELECT * FROM acts WHERE act_id IN ({','.join('?' * len(names))}) ORDER BY seq",  # noqa: S608
+                names,
+            )
+            return [_act(row) for row in rows]
 
     def acts(self, after: int = 0, most: int = 10_000) -> list[Act]:
         """Return acts in their order, those behind place `after`, `most` at the most."""
@@ -170,27 +201,52 @@ class Desk:
             rows = con.execute("SELECT * FROM acts WHERE seq > ? ORDER BY seq LIMIT ?", [after, most])
             return [_act(row) for row in rows]
 
-    def standing(self, coder: str, codebook: str) -> list[Act]:
-        """Return what a coder did with a codebook and did not take back, in order."""
+    def standing(self, coder: str = "", codebook: str = "") -> list[Act]:
+        """Return what was done and not taken back, in order; by a coder or all, with a codebook or all."""
         with self.open() as con:
             rows = con.execute(
-                "SELECT * FROM acts a WHERE coder = ? AND codebook = ? AND kind <> 'undo' AND NOT EXISTS "
-                "(SELECT 1 FROM acts u WHERE u.undoes = a.act_id AND u.coder = a.coder) ORDER BY seq",
-                [coder, codebook],
+                "SELECT * FROM acts a WHERE (? = '' OR coder = ?) AND (? = '' OR codebook = ?) "
+                f"AND kind <> 'undo' AND {_STANDS} ORDER BY seq",
+                [coder, coder, codebook, codebook],
             )
             return [_act(row) for row in rows]
 
-    def lay(self, codebook: str, items: Sequence[Item]) -> None:
-        """Replace the queue of a codebook."""
+    def reviewed(self, codebook: str, coder: str) -> int:
+        """Return how many passages a coder has coded with a codebook."""
+        with self.open() as con:
+            row = con.execute(
+                "SELECT count(DISTINCT passage_id) FROM acts a WHERE codebook = ? AND coder = ? "
+                f"AND kind = 'review' AND {_STANDS}",
+                [codebook, coder],
+            ).fetchone()
+            return int(row[0])
+
+    def assigned(self, codebook: str, coder: str) -> dict[str, str]:
+        """Return the passages that were given to a coder, and why."""
+        with self.open() as con:
+            rows = con.execute(
+                "SELECT passage_id, why FROM assignments WHERE codebook = ? AND coder = ?", [codebook, coder]
+            )
+            return {row["passage_id"]: row["why"] for row in rows}
+
+    def lay(self, codebook: str, items: Sequence[Item], notes: Mapping[str, Any] | None = None) -> None:
+        """Replace the queue of a codebook, and what is noted of it."""
         with self.open() as con:
             con.execute("DELETE FROM items WHERE codebook = ?", [codebook])
+            con.execute("DELETE FROM notes WHERE codebook = ?", [codebook])
+            _lay(con, items)
             con.executemany(
-                "INSERT INTO items VALUES (?, ?, ?, ?, ?)",
-                [
-                    [codebook, place, one.passage_id, one.why, json.dumps(dict(one.body), ensure_ascii=False)]
-                    for place, one in enumerate(items)
-                ],
+                "INSERT INTO notes VALUES (?, ?, ?)",
+                [[codebook, what, json.dumps(body)] for what, body in (notes or {}).items()],
             )
+
+    def note(self, codebook: str, what: str) -> Any:
+        """Return what was noted of a codebook's queue under this name, None where nothing was."""
+        with self.open() as con:
+            row = con.execute(
+                "SELECT body FROM notes WHERE codebook = ? AND what = ?", [codebook, what]
+            ).fetchone()
+            return json.loads(row[0]) if row else None
 
     def item(self, codebook: str, passage_id: str) -> Item | None:
         """Return a passage of the queue, None where it is not in it."""
@@ -219,6 +275,10 @@ class Desk:
                 SELECT i.* FROM items i
                 WHERE i.codebook = :codebook
                   AND i.passage_id NOT IN (SELECT passage_id FROM dealt WHERE coder = :coder)
+                  AND NOT EXISTS (SELECT 1 FROM acts u WHERE u.undoes = i.made_by)
+                  AND NOT EXISTS (
+                    SELECT 1 FROM replaced r WHERE r.passage_id = i.passage_id
+                      AND NOT EXISTS (SELECT 1 FROM acts u WHERE u.undoes = r.act_id))
                   AND (i.passage_id IN (SELECT passage_id FROM mine)
                        OR i.passage_id NOT IN (SELECT passage_id FROM dealt WHERE kind = 'review'))
                 ORDER BY i.passage_id NOT IN (SELECT passage_id FROM mine), i.position LIMIT :most
@@ -253,6 +313,19 @@ def _make(con: sqlite3.Connection) -> None:
     con.execute("COMMIT")
 
 
+def _lay(con: sqlite3.Connection, items: Sequence[Item]) -> None:
+    con.executemany(
+        "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            [
+                one.codebook, one.position, one.passage_id, one.why,
+                json.dumps(dict(one.body), ensure_ascii=False), one.made_by,
+            ]
+            for one in items
+        ],
+    )  # fmt: skip
+
+
 def _act(row: sqlite3.Row) -> Act:
     return Act(
         row["act_id"], row["coder"], row["kind"], json.loads(row["body"]), datetime.fromisoformat(row["at"]),
@@ -261,4 +334,11 @@ def _act(row: sqlite3.Row) -> Act:
 
 
 def _item(row: sqlite3.Row) -> Item:
-    return Item(row["codebook"], row["position"], row["passage_id"], row["why"], json.loads(row["body"]))
+    return Item(
+        row["codebook"],
+        row["position"],
+        row["passage_id"],
+        row["why"],
+        json.loads(row["body"]),
+        row["made_by"],
+    )
