@@ -39,6 +39,8 @@ CREATE TABLE IF NOT EXISTS acts (
 );
 CREATE INDEX IF NOT EXISTS acts_of ON acts (codebook, coder, passage_id);
 CREATE INDEX IF NOT EXISTS acts_undone ON acts (undoes) WHERE undoes IS NOT NULL;
+CREATE VIEW IF NOT EXISTS standing AS SELECT * FROM acts a
+  WHERE kind <> 'undo' AND NOT EXISTS (SELECT 1 FROM acts u WHERE u.undoes = a.act_id AND u.coder = a.coder);
 CREATE TABLE IF NOT EXISTS items (
   codebook TEXT NOT NULL,
   position REAL NOT NULL,
@@ -76,8 +78,6 @@ CREATE TABLE IF NOT EXISTS accounts (
 );
 CREATE TABLE IF NOT EXISTS sessions (token TEXT PRIMARY KEY, name TEXT NOT NULL, until TEXT NOT NULL);
 """
-
-_STANDS = "NOT EXISTS (SELECT 1 FROM acts u WHERE u.undoes = a.act_id AND u.coder = a.coder)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +205,7 @@ class Desk:
         """Return what was done and not taken back, in order; by a coder or all, with a codebook or all."""
         with self.open() as con:
             rows = con.execute(
-                "SELECT * FROM acts a WHERE (? = '' OR coder = ?) AND (? = '' OR codebook = ?) "
-                f"AND kind <> 'undo' AND {_STANDS} ORDER BY seq",
+                "SELECT * FROM standing WHERE (? = '' OR coder = ?) AND (? = '' OR codebook = ?) ORDER BY seq",
                 [coder, coder, codebook, codebook],
             )
             return [_act(row) for row in rows]
@@ -215,8 +214,8 @@ class Desk:
         """Return how many passages a coder has coded with a codebook."""
         with self.open() as con:
             row = con.execute(
-                "SELECT count(DISTINCT passage_id) FROM acts a WHERE codebook = ? AND coder = ? "
-                f"AND kind = 'review' AND {_STANDS}",
+                "SELECT count(DISTINCT passage_id) FROM standing WHERE codebook = ? AND coder = ? "
+                "AND kind = 'review'",
                 [codebook, coder],
             ).fetchone()
             return int(row[0])
@@ -266,9 +265,8 @@ class Desk:
             rows = con.execute(
                 """
                 WITH dealt AS (
-                  SELECT a.passage_id, a.coder, a.kind FROM acts a
-                  WHERE a.codebook = :codebook AND a.kind IN ('review', 'skip', 'flag')
-                    AND NOT EXISTS (SELECT 1 FROM acts u WHERE u.undoes = a.act_id AND u.coder = a.coder)
+                  SELECT passage_id, coder, kind FROM standing
+                  WHERE codebook = :codebook AND kind IN ('review', 'skip', 'flag')
                 ), mine AS (
                   SELECT passage_id FROM assignments WHERE codebook = :codebook AND coder = :coder
                 )
