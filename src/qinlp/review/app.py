@@ -1,7 +1,7 @@
 """The review app: pages made on the server, a little script for the keyboard, nothing from elsewhere.
 
-What a page shows lies prepared on the desk, and what a reviewer does is on the desk's disk before
-the browser is answered; the store is not needed for either, so a flow at work is not felt.
+What the coding page shows lies prepared on the desk, and what a reviewer does is on the desk's disk
+before the browser is answered; the store is not needed for either, so a flow at work is not felt.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ import hmac
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Annotated
 from urllib.parse import quote, urlsplit
 
 from fastapi import Depends, FastAPI, Form, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
-from starlette.datastructures import FormData  # noqa: TC002 - FastAPI reads it
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException as Told
 
-from qinlp import codebook as codebooks
-from qinlp.codebook import Codebook
 from qinlp.config import Config
 from qinlp.errors import QinlpError
-from qinlp.review import access, coding, page
-from qinlp.review.access import COOKIE, LASTS, Visitor
-from qinlp.store.desk import Desk, Item, of
+from qinlp.review import access, coding, findings, page, reader, results
+from qinlp.review.access import LASTS
+from qinlp.review.house import Here, House, Sender, Who, furnish, same_site, visitor
+from qinlp.store.desk import Item
 
 _log = logging.getLogger(__name__)
 
@@ -37,114 +37,77 @@ HEADERS = {
         "base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with no-referrer, browsers leave the origin out of forms too
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-
-
-@dataclass(slots=True)
-class House:
-    """What the pages of one project share."""
-
-    config: Config
-    desk: Desk
-    alone: str = ""
-    """The coder, where the app serves this machine alone; empty where accounts decide."""
-    hosts: frozenset[str] = frozenset()
-    """The names that it may be called by, against rebinding of names; empty: any."""
-    key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    """Opens the door once, where the app serves this machine alone."""
-
-    def books(self) -> list[Codebook]:
-        """Return the codebooks of the project, in its order."""
-        folders = self.config.codebook_folders
-        return [codebooks.find(name, folders) for name in self.config.coding.codebooks]
-
-    def book(self, name: str) -> Codebook:
-        """Return one codebook of the project; a page that names another is not found."""
-        for one in self.books():
-            if one.id == name:
-                return one
-        raise HTTPException(404, f"no codebook {name!r} in this project")
-
-
-def house(request: Request) -> House:
-    """Return what the pages share."""
-    found = request.app.state.house
-    assert isinstance(found, House)  # noqa: S101
-    return found
-
-
-def visitor(request: Request) -> Visitor:
-    """Return who asks; who has no session is sent to the door."""
-    at = house(request)
-    found = access.visitor(at.desk, request.cookies.get(COOKIE, ""), alone=bool(at.alone))
-    if found is None:
-        raise HTTPException(401)
-    return found
-
-
-def sender(
-    request: Request, who: Annotated[Visitor, Depends(visitor)], form_token: Annotated[str, Form()] = ""
-) -> Visitor:
-    """Return who sends a form; refuses one that does not come from a page of theirs."""
-    origin = request.headers.get("origin", "")
-    if (origin and urlsplit(origin).netloc != request.headers.get("host")) or not who.sent(form_token):
-        raise HTTPException(
-            403, "this form is of an older session; go back, reload the page and send it again"
-        )
-    return who
-
-
-Here = Annotated[House, Depends(house)]
-Who = Annotated[Visitor, Depends(visitor)]
-Sender = Annotated[Visitor, Depends(sender)]
 
 
 def make(config: Config, *, alone: str = "", hosts: frozenset[str] = frozenset()) -> FastAPI:
     """Return the app over a project.
 
     `alone` names the coder where it serves one person on this machine, who comes in by the one-time
-    address `/?key=...` (`app.state.house.key`); else accounts decide.
+    address `/?key=...` (`app.state.house.key`); else accounts decide. `hosts` are the names that it
+    may be called by; none: any.
+
+    Raises:
+        CodebookError: a codebook of the project is unknown or malformed.
     """
     app = FastAPI(openapi_url=None)
-    app.state.house = House(config, of(config.database_path), alone, hosts)
+    app.state.house = furnish(config, alone, hosts)
     app.mount("/static", StaticFiles(directory=str(files("qinlp.review") / "static")), name="static")
-
-    @app.middleware("http")
-    async def guarded(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-        host = request.headers.get("host", "").rsplit(":", 1)[0]
-        if hosts and host not in hosts:
-            return Response("unknown host", 421, HEADERS)
-        answer = await call(request)
-        for name, value in HEADERS.items():
-            answer.headers.setdefault(name, value)
-        if request.url.path.startswith("/static/"):
-            answer.headers["Cache-Control"] = "max-age=3600"
-        return answer
-
-    @app.exception_handler(HTTPException)
-    async def told(request: Request, error: HTTPException) -> Response:
-        if error.status_code == 401:
-            if app.state.house.alone:
-                return page.show(request, "door.html", 401, alone=True)
-            return RedirectResponse("/door", 303)
-        return page.show(request, "told.html", error.status_code, what=str(error.detail))
-
-    @app.exception_handler(QinlpError)
-    async def refused(request: Request, error: QinlpError) -> Response:
-        _log.warning("%s: %s", request.url.path, error)
-        return page.show(request, "told.html", 503, what=str(error))
+    app.middleware("http")(guarded)
+    app.exception_handler(Told)(told)
+    app.exception_handler(RequestValidationError)(not_whole)
+    app.exception_handler(QinlpError)(refused)
 
     app.get("/", response_model=None)(enter)
     app.get("/door", response_model=None)(door)
-    app.post("/door", response_model=None)(sign_in)
+    app.post("/door", response_model=None, dependencies=[Depends(same_site)])(sign_in)
     app.post("/leave", response_model=None)(leave)
     app.get("/code/{name}", response_model=None)(show_coding)
     app.post("/code/{name}", response_model=None)(take_coding)
     app.post("/undo/{name}", response_model=None)(undo)
     app.post("/recut/{name}", response_model=None)(recut)
+    app.include_router(results.pages)
     return app
+
+
+async def guarded(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Answer only to the house's own names, and let every answer say what a browser may do with it."""
+    hosts = request.app.state.house.hosts
+    if hosts and urlsplit(f"//{request.headers.get('host', '')}").hostname not in hosts:
+        return Response("unknown host", 421, HEADERS)
+    answer = await call(request)
+    for name, value in HEADERS.items():
+        answer.headers.setdefault(name, value)
+    if request.url.path.startswith("/static/"):
+        answer.headers["Cache-Control"] = "no-cache"
+    return answer
+
+
+async def told(request: Request, error: Exception) -> Response:
+    """Say in a page what was refused; send who has no session to the door."""
+    assert isinstance(error, Told)  # noqa: S101
+    if error.status_code != 401:
+        what = "there is no such page" if error.detail == "Not Found" else str(error.detail)
+        return page.show(request, "told.html", error.status_code, what=what)
+    if request.app.state.house.alone:
+        return page.show(request, "door.html", 401, alone=True)
+    return RedirectResponse("/door", 303)
+
+
+async def not_whole(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    """Say that a form or an address lacks something."""
+    return page.show(
+        request, "told.html", 400, what="the form is not whole; go back, reload the page and send it again"
+    )
+
+
+async def refused(request: Request, error: Exception) -> Response:
+    """Say what qinlp refuses, such as a store that is in use for longer than a page may wait."""
+    _log.warning("%s: %s", request.url.path, error)
+    return page.show(request, "told.html", 503, what=str(error))
 
 
 # The door -------------------------------------------------------------------------------------------
@@ -156,7 +119,7 @@ def enter(request: Request, at: Here, key: str = "") -> Response:
         at.key = ""
         return _let_in(at, at.alone, request)
     visitor(request)
-    return RedirectResponse(f"/code/{quote(at.books()[0].id)}", 303)
+    return RedirectResponse(f"/code/{quote(at.books[0].id)}", 303)
 
 
 def door(request: Request, at: Here) -> Response:
@@ -177,14 +140,14 @@ def leave(at: Here, who: Sender) -> Response:
     """End the session."""
     access.end(at.desk, who.token)
     answer = RedirectResponse("/door", 303)
-    answer.delete_cookie(COOKIE)
+    answer.delete_cookie(at.cookie)
     return answer
 
 
 def _let_in(at: House, name: str, request: Request) -> Response:
     answer = RedirectResponse("/", 303)
     answer.set_cookie(
-        COOKIE, access.begin(at.desk, name), max_age=int(LASTS.total_seconds()), httponly=True,
+        at.cookie, access.begin(at.desk, name), max_age=int(LASTS.total_seconds()), httponly=True,
         samesite="strict", secure=request.url.scheme == "https",
     )  # fmt: skip
     return answer
@@ -196,14 +159,30 @@ def _let_in(at: House, name: str, request: Request) -> Response:
 def show_coding(request: Request, at: Here, who: Who, name: str, passage: str = "") -> Response:
     """Show the next passage of a codebook's queue, or the one asked for, with its suggestions."""
     book = at.book(name)
-    item = at.desk.item(name, passage) if passage else next(iter(at.desk.next(name, who.name)), None)
-    given = at.desk.assigned(name, who.name) if item else {}
+    item = _found(at, name, passage) if passage else next(iter(at.desk.next(name, who.name)), None)
+    assigned = at.desk.assigned(name, who.name).get(item.passage_id, "") if item else ""
+    if item and assigned == "adjudicate" and findings.dispute(at.desk.standing("", name), item.passage_id):
+        return RedirectResponse(f"/adjudicate/{quote(name)}?passage={quote(item.passage_id)}", 303)
+    beside, last = coding.valence(book, at.books), at.desk.last(name, who.name)
     return page.show(
-        request, "code.html", 200, who=who, books=at.books(), book=book, item=item,
-        valence=coding.valence(book, at.books()), act_id=secrets.token_hex(16),
-        opened=datetime.now(UTC).isoformat(), assigned=given.get(item.passage_id, "") if item else "",
+        request, "code.html", 200, who=who, book=book, item=item, valence=beside,
+        act_id=secrets.token_hex(16), opened=datetime.now(UTC).isoformat(),
+        assigned=assigned, blind=item is not None and coding.blind(item, assigned),
+        chosen=_chosen(at, who.name, [one.id for one in (book, beside) if one], item), last=last,
         done=at.desk.reviewed(name, who.name), left=at.desk.note(name, "left"),
     )  # fmt: skip
+
+
+def _chosen(at: House, coder: str, books: list[str], item: Item | None) -> dict[str, object] | None:
+    """Return what the coder chose when they last coded this passage, taken back or not."""
+    acts = {book: item and at.desk.said(book, coder, item.passage_id) for book in books}
+    first = acts[books[0]]
+    if first is None:
+        return None
+    return {
+        "memo": first.body["memo"],
+        "present": {(book, code) for book, act in acts.items() if act for code in act.body["present"]},
+    }
 
 
 async def whole_form(request: Request) -> FormData:
@@ -211,24 +190,34 @@ async def whole_form(request: Request) -> FormData:
     return await request.form()
 
 
-def take_coding(at: Here, who: Sender, form: Annotated[FormData, Depends(whole_form)], name: str) -> Response:
+Whole = Annotated[FormData, Depends(whole_form)]
+
+
+def take_coding(at: Here, who: Sender, form: Whole, name: str) -> Response:
     """Put what the reviewer said of a passage on the desk, and show the next one."""
     book = at.book(name)
     item = _found(at, name, str(form.get("passage_id", "")))
+    why = at.desk.assigned(name, who.name).get(item.passage_id, item.why)
     acts = coding.acts(
-        form, who.name, book, coding.valence(book, at.books()), item, at.config.review.strategy
-    )
+        form, who.name, book, coding.valence(book, at.books), item,
+        strategy=at.config.review.strategy, why=why,
+    )  # fmt: skip
     at.desk.add(acts)
     return RedirectResponse(f"/code/{quote(name)}", 303)
 
 
-def undo(at: Here, who: Sender, name: str) -> Response:
-    """Take back the coder's last act with this codebook, and show its passage again."""
-    acts, passage = coding.undone(at.desk.standing(who.name), at.book(name).id, datetime.now(UTC))
-    if not acts:
+def undo(at: Here, who: Sender, name: str, last: Annotated[str, Form()] = "") -> Response:
+    """Take back the coder's last act with this codebook, and show its passage again.
+
+    `last` is what the page was made to take back: a form that is sent twice takes nothing else back.
+    """
+    act = at.desk.last(at.book(name).id, who.name)
+    if act is None or act.act_id != last:
         return RedirectResponse(f"/code/{quote(name)}", 303)
-    at.desk.add(acts)
-    return RedirectResponse(f"/code/{quote(name)}?passage={quote(passage)}", 303)
+    at.desk.add(coding.undone(at.desk.together(act), datetime.now(UTC)))
+    passage = act.body["replaces"][0] if act.kind == "recut" else act.passage_id
+    place = "adjudicate" if act.body.get("adjudicates") else "code"
+    return RedirectResponse(f"/{place}/{quote(name)}?passage={quote(passage)}", 303)
 
 
 def recut(
@@ -236,12 +225,12 @@ def recut(
     who: Sender,
     name: str,
     passage_id: Annotated[str, Form()],
-    act_id: Annotated[str, Form()],
+    act_id: Annotated[str, Form(pattern="^[0-9a-zA-Z]{16,64}$")],
     how: Annotated[str, Form()],
     place: Annotated[int, Form()] = -1,
 ) -> Response:
     """Split a passage at a place, or merge it with the one before or after it."""
-    item = _found(at, name, passage_id)
+    item = _found(at, at.book(name).id, passage_id)
     try:
         act, items = coding.recut(item, who.name, act_id, how, place, datetime.now(UTC))
     except ValueError as error:
@@ -251,10 +240,7 @@ def recut(
 
 
 def _found(at: House, name: str, passage_id: str) -> Item:
-    item = at.desk.item(name, passage_id)
+    item = reader.item(at, name, passage_id)
     if item is None:
-        raise HTTPException(
-            404,
-            "this passage is no longer in the queue, which was renewed meanwhile; go on with the next one",
-        )
+        raise HTTPException(404, "there is no such passage; go on with the queue")
     return item

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 LONGEST = 3600.0
 """Seconds after which a passage that lay open was left open, not worked on."""
+LONGEST_MEMO = 10_000
+"""Characters."""
 _KINDS = {"next": "review", "skip": "skip", "flag": "flag"}
 
 
@@ -27,37 +29,65 @@ def valence(book: Codebook, books: Sequence[Codebook]) -> Codebook | None:
     return next((one for one in books if one.kind == "valence" and one.id != book.id), None)
 
 
+def blind(item: Item, assigned: str) -> bool:
+    """Tell whether the coder is to see nothing of what others or the model hold.
+
+    So it is for the second opinion on a passage, and for the audit, which measures the model.
+    """
+    return assigned == "double" or item.why == "audit"
+
+
 def acts(
-    form: FormData, coder: str, book: Codebook, beside: Codebook | None, item: Item, strategy: str
+    form: FormData,
+    coder: str,
+    book: Codebook,
+    beside: Codebook | None,
+    item: Item,
+    *,
+    strategy: str,
+    why: str,
+    adjudicates: bool = False,
 ) -> list[Act]:
     """Return the acts of one form: the passage coded, skipped or flagged, and its valence with it.
 
-    Acts of one form share the beginning of their ids, so that they are taken back together.
+    Acts of one form share the beginning of their ids, so that they are taken back together. Each
+    says too what the model had decided (`model`), seen or not, as the audit asks.
 
     Raises:
         HTTPException: a code is unknown, or the form is not whole.
     """
-    now, act_id = datetime.now(UTC), str(form.get("act_id", ""))
+    now, act_id, memo = datetime.now(UTC), str(form.get("act_id", "")), str(form.get("memo", ""))
     kind = _KINDS.get(str(form.get("do", "next")))
-    if kind is None or not 16 <= len(act_id) <= 64 or not act_id.isalnum():
+    if kind is None or not 16 <= len(act_id) <= 64 or not (act_id.isascii() and act_id.isalnum()):
         raise HTTPException(400, "the form is not whole; reload the page and send it again")
+    if len(memo) > 2 * LONGEST_MEMO:  # a browser counts line ends and emoji its own way
+        raise HTTPException(
+            400, f"the memo has {len(memo):,} characters; shorten it to {LONGEST_MEMO:,}, nothing was kept"
+        )
     told: dict[str, Any] = {
-        "memo": str(form.get("memo", ""))[:10_000],
+        "memo": memo.replace("\r\n", "\n"),
         "seconds": _seconds(str(form.get("opened", "")), now),
-        "why": str(form.get("assigned", "")) or item.why,
+        "why": why,
         "strategy": strategy,
-        "adjudicates": form.get("adjudicates") == "1",
+        "adjudicates": adjudicates,
     }
     done = []
     for one in (book, beside):
         if one is None or (one is beside and (kind != "review" or not form.getlist(f"asked.{one.id}"))):
             continue
-        body = {**told, "codebook_hash": one.hash}
+        body = {**told, "codebook_hash": one.hash, "model": decided(item, one)}
         if kind == "review":
             body |= _codes(form, one)
         name = act_id if one is book else f"{act_id}.{one.id}"
         done.append(Act(name, coder, kind, body, now, item.passage_id, one.id))  # type: ignore[arg-type]
     return done
+
+
+def decided(item: Item, book: Codebook) -> list[str]:
+    """Return the codes of a codebook that the model decided a queued passage to hold."""
+    if book.id == item.codebook:
+        return [one["code"] for one in item.body["suggestions"] if one["decided"]]
+    return [code for code in item.body["valence"] if code in book]
 
 
 def _codes(form: FormData, book: Codebook) -> dict[str, list[str]]:
@@ -66,6 +96,8 @@ def _codes(form: FormData, book: Codebook) -> dict[str, list[str]]:
     for code in (*present, *asked):
         if code not in book or not book.code(code).assignable:
             raise HTTPException(400, f"no code {code!r} in {book.id}; reload the page")
+    if book.exclusive and len(set(present)) > 1:
+        raise HTTPException(400, f"{book.id} allows one code a passage, not {', '.join(sorted(present))}")
     return {"present": sorted(set(present)), "absent": sorted(set(asked) - set(present))}
 
 
@@ -77,26 +109,15 @@ def _seconds(opened: str, now: datetime) -> float | None:
     return round(took, 1) if 0 <= took <= LONGEST else None
 
 
-def undone(standing: Sequence[Act], codebook: str, now: datetime) -> tuple[list[Act], str]:
-    """Return the acts that take back the last thing done, and the passage to show again.
-
-    `standing` is what the coder did and did not take back, of all codebooks, in order.
-    """
-    last = next((act for act in reversed(standing) if act.body.get("in", act.codebook) == codebook), None)
-    if last is None:
-        return [], ""
-    stem = last.act_id.partition(".")[0]
-    passage = last.body["replaces"][0] if last.kind == "recut" else last.passage_id
+def undone(together: Sequence[Act], now: datetime) -> list[Act]:
+    """Return the acts that take back what was done with one form."""
     return [
         Act(f"undo{act.act_id}", act.coder, "undo", {}, now, act.passage_id, act.codebook, undoes=act.act_id)
-        for act in standing
-        if act.act_id.partition(".")[0] == stem
-    ], passage
+        for act in together
+    ]
 
 
-def recut(
-    item: Item, coder: str, act_id: str, how: str, place: int, now: datetime
-) -> tuple[Act, list[Item]]:  # fmt: skip
+def recut(item: Item, coder: str, act_id: str, how: str, place: int, now: datetime) -> tuple[Act, list[Item]]:
     """Return the act that splits a passage at `place` or merges it with a neighbour, and the new passages.
 
     `place` counts code points from the document's start. Spans begin and end at words.
@@ -112,9 +133,11 @@ def recut(
             raise ValueError(
                 f"place {place} is not inside the passage, {start} to {end}; choose a word in it"
             )
+        if not body["window"][place - 1 - body["window_start"]].isspace():
+            raise ValueError(f"place {place} is inside a word; choose where a word begins")
         spans = [(start, place), (place, end)]
     else:
-        beside = body.get({"before": "before", "after": "after"}.get(how, ""))
+        beside = body[how] if how in {"before", "after"} else None
         if not beside:
             raise ValueError("there is no passage on that side to merge with")
         replaces.append(beside["passage_id"])
@@ -131,10 +154,7 @@ def recut(
         },
         now, codebook="",
     )  # fmt: skip
-    return act, [
-        _made(item, act_id, item.position + 0.001 * n, a, b, window[a - begins : b - begins], how)
-        for n, (a, b) in enumerate(trimmed)
-    ]
+    return act, _made(item, trimmed, how)
 
 
 def _trimmed(window: str, begins: int, start: int, end: int) -> tuple[int, int]:
@@ -142,13 +162,32 @@ def _trimmed(window: str, begins: int, start: int, end: int) -> tuple[int, int]:
     return start + len(inside) - len(inside.lstrip()), end - len(inside) + len(inside.rstrip())
 
 
-def _made(item: Item, act_id: str, position: float, start: int, end: int, text: str, how: str) -> Item:
-    body = {**item.body, "start": start, "end": end, "text": text, "recut": how}
-    passage = Passage(body["document_id"], body["text_hash"], start, end, text, 0)
-    shift = start - int(item.body["start"])
-    body["cues"] = [
-        [a - shift, b - shift, code]
-        for a, b, code in item.body["cues"]
-        if a - shift >= 0 and b - shift <= len(text)
-    ]
-    return replace(item, position=position, passage_id=passage.passage_id, body=body, made_by=act_id)
+def _made(item: Item, spans: Sequence[tuple[int, int]], how: str) -> list[Item]:
+    """Return the items of the new passages, each with its own neighbours."""
+    body = item.body
+    window, begins = str(body["window"]), int(body["window_start"])
+    made: list[dict[str, Any]] = []
+    for start, end in spans:
+        text = window[start - begins : end - begins]
+        passage = Passage(body["document_id"], body["text_hash"], start, end, text, 0)
+        made.append({"passage_id": passage.passage_id, "start": start, "end": end, "text": text})
+    outer = {how: None} if how in {"before", "after"} else {}  # what lies behind the neighbour is not known
+    around = [{**body, **outer}["before"], *made, {**body, **outer}["after"]]
+    items = []
+    for n, one in enumerate(made):
+        shift = one["start"] - int(body["start"])
+        cues = [
+            [a - shift, b - shift, code]
+            for a, b, code in body["cues"]
+            if a - shift >= 0 and b - shift <= len(one["text"])
+        ]
+        beside = [
+            {"speaker": body["speaker"], **passage} if passage else None
+            for passage in (around[n], around[n + 2])
+        ]
+        new = {**body, **one, "recut": how, "cues": cues, "before": beside[0], "after": beside[1]}
+        del new["passage_id"]
+        items.append(
+            replace(item, position=item.position + 0.001 * n, passage_id=one["passage_id"], body=new)
+        )
+    return items

@@ -37,13 +37,16 @@ class Carried:
         )  # fmt: skip
 
 
-def carry(config: Config, watch: Watch = unwatched) -> Carried:
+def carry(config: Config, watch: Watch = unwatched, *, wait: float = 60.0) -> Carried:
     """Take over what lies on the desk and has not been taken over yet, each act once.
 
     The place that was reached is noted in the transaction that brings the acts, so that a step
     killed at any moment is simply run again.
+
+    Raises:
+        StoreBusy: another process held the database for longer than `wait` seconds.
     """
-    store, source = Store(config.database_path), desk.of(config.database_path)
+    store, source = Store(config.database_path, wait), desk.of(config.database_path)
     if not source.path.exists():
         return Carried()
     name, total = source.id, Carried()

@@ -43,19 +43,25 @@ CREATE VIEW IF NOT EXISTS standing AS SELECT * FROM acts a
   WHERE kind <> 'undo' AND NOT EXISTS (SELECT 1 FROM acts u WHERE u.undoes = a.act_id AND u.coder = a.coder);
 CREATE TABLE IF NOT EXISTS items (
   codebook TEXT NOT NULL,
-  position REAL NOT NULL,
+  position REAL,
   passage_id TEXT NOT NULL,
   why TEXT NOT NULL,
   body TEXT NOT NULL,
-  made_by TEXT,
   PRIMARY KEY (codebook, passage_id)
 );
 CREATE INDEX IF NOT EXISTS items_in_order ON items (codebook, position);
-CREATE TABLE IF NOT EXISTS replaced (
+CREATE TABLE IF NOT EXISTS cuts (
   passage_id TEXT NOT NULL,
   act_id TEXT NOT NULL,
+  part TEXT NOT NULL,
   PRIMARY KEY (passage_id, act_id)
 );
+CREATE VIEW IF NOT EXISTS gone AS SELECT passage_id FROM (SELECT DISTINCT passage_id FROM cuts) p
+  WHERE coalesce(
+    (SELECT part FROM cuts c JOIN standing s USING (act_id) WHERE c.passage_id = p.passage_id
+     ORDER BY s.seq DESC LIMIT 1),
+    (SELECT CASE part WHEN 'new' THEN 'old' ELSE 'new' END FROM cuts c JOIN acts a USING (act_id)
+     WHERE c.passage_id = p.passage_id ORDER BY a.seq LIMIT 1)) = 'old';
 CREATE TABLE IF NOT EXISTS notes (
   codebook TEXT NOT NULL,
   what TEXT NOT NULL,
@@ -107,8 +113,6 @@ class Item:
     why: str
     """unsure, audit or disagreement: what put it into the queue."""
     body: Mapping[str, Any]
-    made_by: str | None = None
-    """The recut that made the passage; with that taken back, it is gone from the queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,15 +169,16 @@ class Desk:
     def add(self, acts: Sequence[Act], items: Sequence[Item] = ()) -> list[Act]:
         """Put acts on the desk, all or none, and return them as they lie there.
 
-        One that is there already stays as it is. `items` are passages that a recut among the acts
-        makes; they go into the queue with it.
+        One that is there already stays as it is. `items` are the passages that a recut makes; they
+        go into the queue with it.
 
         Raises:
-            StoreError: they are not on disk. Nothing may be acknowledged then.
+            StoreError: they are not on disk, or a passage was recut by somebody meanwhile. Nothing
+                may be acknowledged then.
         """
         with self.open() as con:
             for act in acts:
-                con.execute(
+                made = con.execute(
                     "INSERT INTO acts (act_id, coder, kind, passage_id, codebook, body, undoes, at) "
                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                     [
@@ -182,12 +187,8 @@ class Desk:
                         act.at.astimezone(UTC).isoformat(),
                     ],
                 )  # fmt: skip
-                if act.kind == "recut":
-                    con.executemany(
-                        "INSERT INTO replaced VALUES (?, ?) ON CONFLICT DO NOTHING",
-                        [[name, act.act_id] for name in act.body["replaces"]],
-                    )
-            _lay(con, items)
+                if act.kind == "recut" and made.rowcount:
+                    _cut(con, act, items)
             names = [act.act_id for act in acts]
             rows = con.execute(
                 f"SELECT * FROM acts WHERE act_id IN ({','.join('?' * len(names))}) ORDER BY seq",  # noqa: S608
@@ -205,7 +206,8 @@ class Desk:
         """Return what was done and not taken back, in order; by a coder or all, with a codebook or all."""
         with self.open() as con:
             rows = con.execute(
-                "SELECT * FROM standing WHERE (? = '' OR coder = ?) AND (? = '' OR codebook = ?) ORDER BY seq",
+                "SELECT * FROM standing WHERE (? = '' OR coder = ?) AND (? = '' OR codebook = ?) "
+                "ORDER BY seq",
                 [coder, coder, codebook, codebook],
             )
             return [_act(row) for row in rows]
@@ -229,9 +231,13 @@ class Desk:
             return {row["passage_id"]: row["why"] for row in rows}
 
     def lay(self, codebook: str, items: Sequence[Item], notes: Mapping[str, Any] | None = None) -> None:
-        """Replace the queue of a codebook, and what is noted of it."""
+        """Replace the queue of a codebook, and what is noted of it.
+
+        The queue before is put aside, for pages that are still open; the one before that goes.
+        """
         with self.open() as con:
-            con.execute("DELETE FROM items WHERE codebook = ?", [codebook])
+            con.execute("DELETE FROM items WHERE codebook = ? AND position IS NULL", [codebook])
+            con.execute("UPDATE items SET position = NULL WHERE codebook = ?", [codebook])
             con.execute("DELETE FROM notes WHERE codebook = ?", [codebook])
             _lay(con, items)
             con.executemany(
@@ -248,7 +254,7 @@ class Desk:
             return json.loads(row[0]) if row else None
 
     def item(self, codebook: str, passage_id: str) -> Item | None:
-        """Return a passage of the queue, None where it is not in it."""
+        """Return a passage of the queue or of the one before, None where it is in neither."""
         with self.open() as con:
             row = con.execute(
                 "SELECT * FROM items WHERE codebook = ? AND passage_id = ? LIMIT 1", [codebook, passage_id]
@@ -271,12 +277,9 @@ class Desk:
                   SELECT passage_id FROM assignments WHERE codebook = :codebook AND coder = :coder
                 )
                 SELECT i.* FROM items i
-                WHERE i.codebook = :codebook
+                WHERE i.codebook = :codebook AND i.position IS NOT NULL
                   AND i.passage_id NOT IN (SELECT passage_id FROM dealt WHERE coder = :coder)
-                  AND NOT EXISTS (SELECT 1 FROM acts u WHERE u.undoes = i.made_by)
-                  AND NOT EXISTS (
-                    SELECT 1 FROM replaced r WHERE r.passage_id = i.passage_id
-                      AND NOT EXISTS (SELECT 1 FROM acts u WHERE u.undoes = r.act_id))
+                  AND i.passage_id NOT IN (SELECT passage_id FROM gone)
                   AND (i.passage_id IN (SELECT passage_id FROM mine)
                        OR i.passage_id NOT IN (SELECT passage_id FROM dealt WHERE kind = 'review'))
                 ORDER BY i.passage_id NOT IN (SELECT passage_id FROM mine), i.position LIMIT :most
@@ -296,6 +299,50 @@ class Desk:
             )
             return con.total_changes - before
 
+    def reached(self) -> int:
+        """Return the place of the last act; 0 where there is none."""
+        with self.open() as con:
+            return int(con.execute("SELECT coalesce(max(seq), 0) FROM acts").fetchone()[0])
+
+    def last(self, codebook: str, coder: str) -> Act | None:
+        """Return what a coder did last with a codebook and did not take back."""
+        with self.open() as con:
+            row = con.execute(
+                "SELECT * FROM standing WHERE coder = ? AND (codebook = ? OR json_extract(body, '$.in') = ?) "
+                "ORDER BY seq DESC LIMIT 1",
+                [coder, codebook, codebook],
+            ).fetchone()
+            return _act(row) if row else None
+
+    def together(self, act: Act) -> list[Act]:
+        """Return the acts of the same form as this one that stand, itself included."""
+        stem = act.act_id.partition(".")[0]
+        with self.open() as con:
+            rows = con.execute(
+                "SELECT * FROM standing WHERE coder = ? AND act_id >= ? AND act_id < ? ORDER BY seq",
+                [act.coder, stem, f"{stem}/"],  # . stands before /
+            )
+            return [_act(row) for row in rows if row["act_id"].partition(".")[0] == stem]
+
+    def said(self, codebook: str, coder: str, passage_id: str) -> Act | None:
+        """Return how a coder coded a passage last, also where they took it back."""
+        with self.open() as con:
+            row = con.execute(
+                "SELECT * FROM acts WHERE codebook = ? AND coder = ? AND passage_id = ? AND kind = 'review' "
+                "ORDER BY seq DESC LIMIT 1",
+                [codebook, coder, passage_id],
+            ).fetchone()
+            return _act(row) if row else None
+
+    def queued(self, codebook: str, why: str) -> set[str]:
+        """Return the passages that are in the queue for this reason."""
+        with self.open() as con:
+            rows = con.execute(
+                "SELECT passage_id FROM items WHERE codebook = ? AND why = ? AND position IS NOT NULL",
+                [codebook, why],
+            )
+            return {row["passage_id"] for row in rows}
+
 
 def of(database: Path) -> Desk:
     """Return the desk that belongs to a store's file."""
@@ -311,17 +358,31 @@ def _make(con: sqlite3.Connection) -> None:
     con.execute("COMMIT")
 
 
-def _lay(con: sqlite3.Connection, items: Sequence[Item]) -> None:
+def _cut(con: sqlite3.Connection, act: Act, items: Sequence[Item]) -> None:
+    """Let passages stand in the place of others; one that was there before keeps what is known of it."""
+    old, new = list(act.body["replaces"]), [one.passage_id for one in items]
+    for row in con.execute("SELECT passage_id FROM gone"):
+        if row["passage_id"] in old:
+            raise StoreError(
+                f"passage {row['passage_id'][:8]} was split or merged meanwhile; go on with the next one"
+            )
     con.executemany(
-        "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO cuts VALUES (?, ?, ?)",
         [
-            [
-                one.codebook, one.position, one.passage_id, one.why,
-                json.dumps(dict(one.body), ensure_ascii=False), one.made_by,
-            ]
-            for one in items
+            *([name, act.act_id, "old"] for name in old if name not in new),
+            *([name, act.act_id, "new"] for name in new),
         ],
-    )  # fmt: skip
+    )
+    con.executemany("INSERT OR IGNORE INTO items VALUES (?, ?, ?, ?, ?)", map(_row, items))
+
+
+def _lay(con: sqlite3.Connection, items: Sequence[Item]) -> None:
+    con.executemany("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?)", map(_row, items))
+
+
+def _row(item: Item) -> list[Any]:
+    body = json.dumps(dict(item.body), ensure_ascii=False)
+    return [item.codebook, item.position, item.passage_id, item.why, body]
 
 
 def _act(row: sqlite3.Row) -> Act:
@@ -334,9 +395,8 @@ def _act(row: sqlite3.Row) -> Act:
 def _item(row: sqlite3.Row) -> Item:
     return Item(
         row["codebook"],
-        row["position"],
+        row["position"] or 0.0,
         row["passage_id"],
         row["why"],
         json.loads(row["body"]),
-        row["made_by"],
     )
