@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from qinlp.steps import Carried
     from qinlp.store.desk import Desk
 
-review = typer.Typer(invoke_without_command=True, rich_markup_mode=None, help="Code passages in the browser.")
+review = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 account = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Who may come in, where the app serves several people."
 )

@@ -54,21 +54,16 @@ def documents(
 
     By title; `skip` are left out before, `most` are returned.
     """
-    words = search.split()
-    where = " AND ".join(
-        "contains(lower(concat_ws(' ', title, journal, source, year)), lower(?))" for _ in words
-    )
-    newest = (
-        "FROM documents d WHERE version = (SELECT max(version) FROM documents n "
-        f"WHERE n.document_id = d.document_id) {'AND ' + where if words else ''}"
-    )
-    of = con.execute(f"SELECT count(*) {newest}", words).fetchone()
     rows = con.execute(
-        f"SELECT document_id, title, year, kind, journal, source {newest} "
-        "ORDER BY title = '', lower(title), document_id LIMIT ? OFFSET ?",
-        [*words, most, skip],
+        "WITH found AS (SELECT document_id, title, year, kind, journal, source FROM documents d "
+        "WHERE version = (SELECT max(version) FROM documents n WHERE n.document_id = d.document_id) "
+        "AND len(list_filter($words, lambda word: "
+        "NOT contains(lower(concat_ws(' ', title, journal, source, year)), word))) = 0) "
+        "SELECT *, (SELECT count(*) FROM found) FROM found "
+        "ORDER BY title = '', lower(title), document_id LIMIT $most OFFSET $skip",
+        {"words": search.lower().split(), "most": most, "skip": skip},
     ).fetchall()
-    return [Listed(*row) for row in rows], int(of[0]) if of else 0
+    return [Listed(*row[:-1]) for row in rows], int(rows[0][-1]) if rows else 0
 
 
 def document(con: DuckDBPyConnection, document_id: str) -> dict[str, Any] | None:

@@ -1,12 +1,35 @@
 // The keyboard. Every key does what a button or checkbox on the page does; without this script the page works.
 "use strict";
 
-const coding = document.getElementById("coding");
+const $ = (id) => document.getElementById(id);
+const coding = $("coding");
+const find = $("find");
+
+// show only what holds every word that was typed
+const filter = () => {
+  const wanted = find.value.trim().toLowerCase().split(/\s+/);
+  for (const one of document.querySelectorAll("[data-find]")) {
+    one.hidden = !wanted.every((word) => one.dataset.find.includes(word));
+  }
+};
+if (find) find.addEventListener("input", filter);
+
+// what is being decided or shown after the queue has ended can be taken back, too
+if (!coding) {
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.matches("input:not([type=checkbox]), textarea")) {
+      if (event.key === "Escape") event.target.blur();
+      return;
+    }
+    if (event.key === "u" && $("undo")?.elements.last.value) $("undo").requestSubmit();
+    else if (event.key === "/" && find) { find.focus(); event.preventDefault(); }
+  });
+}
+
 if (coding) {
-  const $ = (id) => document.getElementById(id);
   const rows = [...document.querySelectorAll("#suggestions li:not(.none)")];
   const words = [...document.querySelectorAll("#passage span[data-at]")];
-  const find = $("find");
   let here = 0;
   let cut = -1;
 
@@ -26,8 +49,8 @@ if (coding) {
     box(rows[here]).focus();
   };
   const press = (value) => coding.querySelector(`button[name=do][value=${value}]`).click();
-  const valence = (code) =>
-    document.querySelector(`#valence input[value=${code}]`) || coding.querySelector(`#suggestions input[value=${code}]`);
+  const valence = (code) => ["#valence", "#suggestions", "#all"]
+    .map((place) => document.querySelector(`${place} input[type=checkbox][value="${code}"]`)).find((one) => one);
   const flip = (code) => { const one = valence(code); if (one) set(one, !one.checked); };
 
   const mark = (to) => {
@@ -49,12 +72,6 @@ if (coding) {
   };
   const begin = () => { if (words.length > 1) { document.activeElement.blur(); mark(Math.ceil(words.length / 2)); } };
 
-  const filter = () => {
-    const wanted = find.value.trim().toLowerCase().split(/\s+/);
-    for (const row of document.querySelectorAll("#all li")) {
-      row.hidden = !wanted.every((word) => row.dataset.find.includes(word));
-    }
-  };
   const first = () => {
     const row = [...document.querySelectorAll("#all li:not([hidden])")].find((one) => one.querySelector("label"));
     if (!row) { say("no code has this name"); return; }
@@ -65,7 +82,6 @@ if (coding) {
     find.blur();
   };
 
-  find.addEventListener("input", filter);
   $("split").addEventListener("click", begin);
   $("help").addEventListener("click", () => $("keys").showModal());
   for (const word of words) word.addEventListener("click", () => { if (cut >= 0) split(word); });
@@ -82,7 +98,8 @@ if (coding) {
       if (about) { about.open = !about.open; about.closest("li").scrollIntoView({ block: "nearest" }); }
     },
     Enter: () => press("next"), s: () => press("skip"), f: () => press("flag"),
-    u: () => $("undo").requestSubmit(), x: begin,
+    u: () => { if ($("undo").elements.last.value) $("undo").requestSubmit(); else say("there is nothing to take back"); },
+    x: begin,
     "[": () => $("merge-before")?.click(), "]": () => $("merge-after")?.click(),
     "?": () => $("keys").showModal(),
   };
