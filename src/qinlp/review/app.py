@@ -118,8 +118,10 @@ def enter(request: Request, at: Here, key: str = "") -> Response:
     if key and at.alone and at.key and hmac.compare_digest(key.encode(), at.key.encode()):
         at.key = ""
         return _let_in(at, at.alone, request)
-    visitor(request)
-    return RedirectResponse(f"/code/{quote(at.books[0].id)}", 303)
+    who = visitor(request)
+    books = sorted(at.books, key=lambda book: book.kind == "valence")  # which is coded beside the others
+    waiting = (book for book in books if at.desk.next(book.id, who.name))
+    return RedirectResponse(f"/code/{quote(next(waiting, books[0]).id)}", 303)
 
 
 def door(request: Request, at: Here) -> Response:
