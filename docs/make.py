@@ -93,7 +93,10 @@ def _leaves(group: Any, path: str) -> list[tuple[str, Any]]:
     found = []
     for name, command in group.commands.items():
         inner = f"{path} {name}"
-        found += _leaves(command, inner) if hasattr(command, "commands") else [(inner, command)]
+        if not hasattr(command, "commands") or command.invoke_without_command:
+            found.append((inner, command))
+        if hasattr(command, "commands"):
+            found += _leaves(command, inner)
     return found
 
 

@@ -42,10 +42,10 @@ def commands():
 
     def below(group, words):
         for name, command in group.commands.items():
+            if not hasattr(command, "commands") or command.invoke_without_command:
+                yield (*words, name)
             if hasattr(command, "commands"):
                 yield from below(command, (*words, name))
-            else:
-                yield (*words, name)
 
     return sorted(below(root, ()))
 

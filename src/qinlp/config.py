@@ -119,6 +119,24 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Review:
+    """How people review."""
+
+    strategy: str = "uncertainty"
+    """The order of the queue; `qinlp review strategies` lists them."""
+    audit_share: float = 0.1
+    """Share of the queue drawn by chance from what the model is sure of, to measure its errors there."""
+    double_share: float = 0.1
+    """Share of reviewed passages that a second coder is given as well, blind."""
+    target_error: float = 0.05
+    """The expected share of passages coded wrongly among those nobody looks at that the team accepts."""
+    length: int = 2000
+    """Passages that the queue of a codebook holds at a time."""
+    retrain_after: int = 0
+    """So many new reviews make `nightly` train a new model; 0: never by itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One project's settings; every one has a default, so an empty file is valid."""
 
@@ -133,6 +151,7 @@ class Config:
     compute: Compute = field(default_factory=Compute)
     schedule: Schedule = field(default_factory=Schedule)
     health: Health = field(default_factory=Health)
+    review: Review = field(default_factory=Review)
     scheduled: bool = False
     """Whether qinlp.toml has a [schedule], so that runs are expected."""
 
@@ -203,6 +222,13 @@ def _check_values(config: Config, path: Path) -> None:
         ("health.departure", config.health.departure, config.health.departure > 0, "more than 0"),
         ("health.history", config.health.history, config.health.history >= 3, "at least 3"),
         ("health.stale_hours", config.health.stale_hours, config.health.stale_hours > 0, "more than 0"),
+        ("review.audit_share", config.review.audit_share, 0 < config.review.audit_share < 1,
+         "between 0 and 1"),
+        ("review.double_share", config.review.double_share, 0 <= config.review.double_share <= 1, "0 to 1"),
+        ("review.target_error", config.review.target_error, 0 < config.review.target_error < 1,
+         "between 0 and 1"),
+        ("review.length", config.review.length, 10 <= config.review.length <= 100_000, "10 to 100000"),
+        ("review.retrain_after", config.review.retrain_after, config.review.retrain_after >= 0, "0 and more"),
         *_search_checks(config.search),
         ("search names", (names := [one.name for one in config.search]), len(set(names)) == len(names),
          "each once"),

@@ -88,6 +88,45 @@ def lines(named: Mapping[str, Sequence[tuple[float, float]]], across: str, up: s
     )
 
 
+def coverage(
+    points: Sequence[Mapping[str, float]], target: float, *, dark: bool = False
+) -> alt.TopLevelMixin:
+    """Draw the expected error of what nobody looks at against how many passages were reviewed.
+
+    `points` have `reviewed`, `error` and its 95% interval `low` to `high`. The dashed line is `target`.
+    """
+    import altair as alt
+
+    ink, line = ("#e8e6e1", "#8cc4ec") if dark else ("#1d2126", BLUE)
+    x = alt.X("reviewed:Q", title="passages reviewed", scale=alt.Scale(nice=False))
+    percent = alt.Axis(format=".0%", tickCount=5)
+    highest = max([target, *(point["high"] for point in points)])
+    base = alt.Chart(alt.InlineData(values=[dict(point) for point in points])).encode(x=x)
+    goal = alt.Chart(alt.InlineData(values=[{"target": target}])).mark_rule(strokeDash=[5, 4], color=ink)
+    chart: alt.TopLevelMixin = alt.layer(
+        base.mark_area(color=line, opacity=0.25).encode(
+            y=alt.Y("low:Q", title="wrong among those nobody looked at", axis=percent,
+                    scale=alt.Scale(domain=[0, 1.05 * highest])),
+            y2="high:Q",
+        ),
+        base.mark_line(color=line, strokeWidth=2.5).encode(y="error:Q"),
+        goal.encode(y="target:Q"),
+    ).properties(width=520, height=240, background="transparent").configure_axis(
+        labelColor=ink, titleColor=ink, tickColor=ink, domainColor=ink, gridOpacity=0.25, labelFontSize=12,
+        titleFontSize=12, titleFontWeight="normal",
+    ).configure_view(stroke=None)  # fmt: skip
+    return chart
+
+
+def svg(chart: alt.TopLevelMixin) -> str:
+    """Return a picture as SVG."""
+    from io import StringIO
+
+    out = StringIO()
+    chart.save(out, format="svg")
+    return out.getvalue()
+
+
 def save(chart: alt.TopLevelMixin, path: Path) -> Path:
     """Write a picture; its suffix says the form, .svg or .png."""
     chart.save(str(path), scale_factor=2 if path.suffix == ".png" else 1)

@@ -235,6 +235,18 @@ class Judgement:
     present: bool
     judged_at: datetime
     memo: str = ""
+    review_id: str = ""
+    """The review that it was said in."""
+    adjudicates: bool = False
+    """Whether it decides between coders."""
+
+    @property
+    def judgement_id(self) -> str:
+        """Names the statement."""
+        return content_hash(
+            self.passage_id, self.codebook, self.code, self.coder, str(self.present),
+            self.judged_at.isoformat(), self.memo,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ No step holds the database while it computes. Each batch is committed in one tra
 the note that it is done, so a step that was killed at any moment is simply run again.
 """
 
+from qinlp.steps.carrying import Carried, carry
 from qinlp.steps.coding import Coded, Compute, code, find_model, predict
 from qinlp.steps.matching import Matched, decide, match
 from qinlp.steps.measuring import Measured, measure
@@ -15,6 +16,7 @@ from qinlp.steps.run import Watch, unwatched
 from qinlp.steps.searching import Found, search, window
 
 __all__ = [
+    "Carried",
     "Coded",
     "Compute",
     "Found",
@@ -23,6 +25,7 @@ __all__ = [
     "Measured",
     "Retried",
     "Watch",
+    "carry",
     "code",
     "decide",
     "dismiss",

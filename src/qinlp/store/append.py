@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from qinlp.codebook import Codebook
+    from qinlp.store.desk import Act
 
 
 def start_run(
@@ -527,18 +528,73 @@ def add_codings(
 
 def add_judgements(con: DuckDBPyConnection, judgements: Sequence[Judgement]) -> None:
     """Keep what people said."""
-    con.executemany(
-        "INSERT INTO judgements VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    _insert(
+        con, "judgements",
+        pa.table(
+            {
+                "judgement_id": [j.judgement_id for j in judgements],
+                "passage_id": [j.passage_id for j in judgements],
+                "codebook": [j.codebook for j in judgements],
+                "code": [j.code for j in judgements],
+                "coder": [j.coder for j in judgements],
+                "present": pa.array([j.present for j in judgements], pa.bool_()),
+                "memo": [j.memo for j in judgements],
+                "judged_at": pa.array([j.judged_at for j in judgements], pa.timestamp("us", "UTC")),
+                "review_id": pa.array([j.review_id or None for j in judgements], pa.string()),
+                "adjudicates": pa.array([j.adjudicates for j in judgements], pa.bool_()),
+            }
+        ),
+        "ON CONFLICT DO NOTHING",
+    ) if judgements else None  # fmt: skip
+
+
+def add_review(con: DuckDBPyConnection, run_id: str, act: Act) -> None:
+    """Keep that a person went through a passage, skipped or flagged it."""
+    body = act.body
+    status = {"review": "coded", "skip": "skipped", "flag": "flagged"}[act.kind]
+    con.execute(
+        "INSERT INTO reviews VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         [
-            [
-                content_hash(
-                    j.passage_id, j.codebook, j.code, j.coder, str(j.present), j.judged_at.isoformat(), j.memo
-                ),
-                j.passage_id, j.codebook, j.code, j.coder, j.present, j.memo, j.judged_at,
-            ]
-            for j in judgements
+            act.act_id, act.passage_id, act.codebook, body.get("codebook_hash", ""), act.coder, status,
+            bool(body.get("adjudicates")), body.get("memo", ""), body.get("seconds"), body.get("why", ""),
+            body.get("strategy", ""), act.at, run_id,
         ],
     )  # fmt: skip
+
+
+def add_recut(
+    con: DuckDBPyConnection, run_id: str, recut_id: str, replaces: Sequence[str], cut: Sequence[Passage],
+    coder: str, at: datetime,
+) -> None:  # fmt: skip
+    """Let passages that a person cut stand in the place of others."""
+    new = [p.passage_id for p in cut]
+    there = {
+        row[0]
+        for row in con.execute(
+            "SELECT passage_id FROM passages SEMI JOIN (SELECT unnest(?) AS passage_id) USING (passage_id)",
+            [new],
+        ).fetchall()
+    }
+    _add_passages(con, cut)
+    con.executemany(
+        "INSERT INTO recuts VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        [
+            *([recut_id, name, "old", False, coder, at, run_id] for name in replaces if name not in new),
+            *([recut_id, name, "new", name not in there, coder, at, run_id] for name in new),
+        ],
+    )
+
+
+def withdraw(con: DuckDBPyConnection, run_id: str, act_id: str, coder: str, at: datetime) -> None:
+    """Keep that a coder took a review or recut of theirs back."""
+    con.execute(
+        "INSERT INTO withdrawn VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", [act_id, coder, at, run_id]
+    )
+
+
+def desk_carried(con: DuckDBPyConnection, run_id: str, desk: str, seq: int, at: datetime) -> None:
+    """Record how far a desk's acts have been taken over."""
+    con.execute("INSERT INTO carried VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", [desk, seq, run_id, at])
 
 
 def _insert(

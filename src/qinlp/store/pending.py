@@ -7,6 +7,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from qinlp.records import Passage
+
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
@@ -197,3 +199,28 @@ def pairs(con: DuckDBPyConnection, ids: Iterable[str]) -> list[tuple[str, str, s
         "FROM document_pairs_current WHERE document_id IN (FROM wanted) OR other_id IN (FROM wanted)",
         [sorted(ids)],
     ).fetchall()
+
+
+def carried(con: DuckDBPyConnection, desk: str) -> int:
+    """Return the place of the last act of a desk that was taken over, 0 where none was."""
+    row = con.execute("SELECT max(seq) FROM carried WHERE desk = ?", [desk]).fetchone()
+    return int(row[0] or 0) if row else 0
+
+
+def passages(con: DuckDBPyConnection, passage_ids: Sequence[str]) -> list[Passage]:
+    """Return those of the passages that exist, in the order of their documents."""
+    rows = con.execute(
+        'SELECT document_id, text_hash, "start", "end", text, ordinal, section, speaker, "role", context '
+        "FROM passages SEMI JOIN (SELECT unnest(?) AS passage_id) USING (passage_id) "
+        'ORDER BY document_id, "start"',
+        [list(passage_ids)],
+    ).fetchall()
+    return [Passage(*row) for row in rows]
+
+
+def text_of(con: DuckDBPyConnection, document_id: str, text_hash: str) -> str:
+    """Return the text of a document's version; all offsets count in it."""
+    row = con.execute(
+        "SELECT text FROM documents WHERE document_id = ? AND text_hash = ?", [document_id, text_hash]
+    ).fetchone()
+    return str(row[0]) if row else ""

@@ -1,0 +1,1 @@
+"""Review by people: what they are given, the pages they work on, how far they have come."""

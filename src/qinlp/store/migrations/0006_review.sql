@@ -1,0 +1,122 @@
+-- Review: who went through which passage, what they said of its codes, and what they took back.
+
+ALTER TABLE judgements ADD COLUMN review_id VARCHAR;
+ALTER TABLE judgements ADD COLUMN adjudicates BOOLEAN DEFAULT false;
+COMMENT ON COLUMN judgements.review_id IS 'The review it was said in; empty where it came in from elsewhere.';
+COMMENT ON COLUMN judgements.adjudicates IS 'Whether it decides between coders.';
+
+CREATE TABLE reviews (
+  review_id VARCHAR PRIMARY KEY,
+  passage_id VARCHAR NOT NULL,
+  codebook VARCHAR NOT NULL,
+  codebook_hash VARCHAR NOT NULL,
+  coder VARCHAR NOT NULL,
+  status VARCHAR NOT NULL,
+  adjudicates BOOLEAN NOT NULL,
+  memo VARCHAR NOT NULL,
+  seconds DOUBLE,
+  why VARCHAR NOT NULL,
+  strategy VARCHAR NOT NULL,
+  reviewed_at TIMESTAMPTZ NOT NULL,
+  run_id VARCHAR NOT NULL
+);
+COMMENT ON TABLE reviews IS 'One row a time that a person went through a passage with a codebook. Never changed; a later one of the same coder supersedes.';
+COMMENT ON COLUMN reviews.review_id IS 'Names the review.';
+COMMENT ON COLUMN reviews.passage_id IS 'The passage.';
+COMMENT ON COLUMN reviews.codebook IS 'The codebook''s id.';
+COMMENT ON COLUMN reviews.codebook_hash IS 'The codebook version that the coder read; see codebooks.';
+COMMENT ON COLUMN reviews.coder IS 'Who reviewed.';
+COMMENT ON COLUMN reviews.status IS 'coded: every code that they did not give, they hold absent; skipped or flagged: they said nothing of codes.';
+COMMENT ON COLUMN reviews.adjudicates IS 'Whether it decides between coders.';
+COMMENT ON COLUMN reviews.memo IS 'Their note.';
+COMMENT ON COLUMN reviews.seconds IS 'How long the passage was before them.';
+COMMENT ON COLUMN reviews.why IS 'Why they were given it: unsure, audit, double, adjudicate or reader.';
+COMMENT ON COLUMN reviews.strategy IS 'The strategy that ordered the queue.';
+COMMENT ON COLUMN reviews.reviewed_at IS 'When they were done.';
+COMMENT ON COLUMN reviews.run_id IS 'The run that carried it here from the desk.';
+
+CREATE TABLE recuts (
+  recut_id VARCHAR NOT NULL,
+  passage_id VARCHAR NOT NULL,
+  part VARCHAR NOT NULL,
+  made BOOLEAN NOT NULL,
+  coder VARCHAR NOT NULL,
+  recut_at TIMESTAMPTZ NOT NULL,
+  run_id VARCHAR NOT NULL,
+  PRIMARY KEY (recut_id, passage_id)
+);
+COMMENT ON TABLE recuts IS 'One row a passage that a person split, merged or made by that.';
+COMMENT ON COLUMN recuts.recut_id IS 'Names the split or merge.';
+COMMENT ON COLUMN recuts.passage_id IS 'The passage.';
+COMMENT ON COLUMN recuts.part IS 'old: it stood before; new: it stands instead.';
+COMMENT ON COLUMN recuts.made IS 'Whether the passage was made by this recut; false where it was there before.';
+COMMENT ON COLUMN recuts.coder IS 'Who did it.';
+COMMENT ON COLUMN recuts.recut_at IS 'When.';
+COMMENT ON COLUMN recuts.run_id IS 'The run that carried it here from the desk.';
+
+CREATE TABLE withdrawn (
+  act_id VARCHAR PRIMARY KEY,
+  coder VARCHAR NOT NULL,
+  withdrawn_at TIMESTAMPTZ NOT NULL,
+  run_id VARCHAR NOT NULL
+);
+COMMENT ON TABLE withdrawn IS 'One row a review or recut that its coder took back.';
+COMMENT ON COLUMN withdrawn.act_id IS 'The review_id or recut_id taken back.';
+COMMENT ON COLUMN withdrawn.coder IS 'Who took it back.';
+COMMENT ON COLUMN withdrawn.withdrawn_at IS 'When.';
+COMMENT ON COLUMN withdrawn.run_id IS 'The run that carried it here from the desk.';
+
+CREATE TABLE carried (
+  desk VARCHAR NOT NULL,
+  seq UBIGINT NOT NULL,
+  run_id VARCHAR NOT NULL,
+  carried_at TIMESTAMPTZ NOT NULL,
+  PRIMARY KEY (desk, seq)
+);
+COMMENT ON TABLE carried IS 'One row a batch of acts carried over from a reviewers'' desk, written with them.';
+COMMENT ON COLUMN carried.desk IS 'Names the desk.';
+COMMENT ON COLUMN carried.seq IS 'The last act carried; all before it are here too.';
+COMMENT ON COLUMN carried.run_id IS 'The run.';
+COMMENT ON COLUMN carried.carried_at IS 'When.';
+
+CREATE VIEW reviews_current AS
+SELECT * FROM reviews ANTI JOIN withdrawn ON withdrawn.act_id = reviews.review_id
+QUALIFY row_number() OVER (
+  PARTITION BY passage_id, codebook, coder, adjudicates ORDER BY reviewed_at DESC, review_id DESC) = 1;
+COMMENT ON VIEW reviews_current IS 'One row a passage, codebook and coder: their latest review of it that they did not take back.';
+
+CREATE VIEW judgements_by_coder AS
+WITH coded_by AS (
+  SELECT * FROM reviews_current WHERE status = 'coded'
+), said AS (
+  SELECT j.passage_id, j.codebook, j.code, j.coder, j.present, coalesce(j.adjudicates, false) AS adjudicates,
+    j.memo, j.judged_at, j.judgement_id, j.review_id
+  FROM judgements j
+  WHERE j.review_id IS NULL OR j.review_id IN (SELECT review_id FROM coded_by)
+  QUALIFY row_number() OVER (
+    PARTITION BY j.passage_id, j.codebook, j.code, j.coder, coalesce(j.adjudicates, false)
+    ORDER BY j.judged_at DESC, j.judgement_id DESC) = 1
+)
+FROM said
+UNION ALL
+SELECT asked.passage_id, asked.codebook, asked.code, r.coder, false, r.adjudicates, r.memo, r.reviewed_at, '',
+  r.review_id
+FROM (SELECT DISTINCT passage_id, codebook, code FROM said) asked
+JOIN coded_by r USING (passage_id, codebook)
+ANTI JOIN said ON said.passage_id = asked.passage_id AND said.codebook = asked.codebook
+  AND said.code = asked.code AND said.coder = r.coder AND said.adjudicates = r.adjudicates;
+COMMENT ON VIEW judgements_by_coder IS 'One row a passage, code and coder: what they hold now; a code that they did not give in a whole review is absent.';
+COMMENT ON COLUMN judgements_by_coder.coder IS 'Who judged.';
+COMMENT ON COLUMN judgements_by_coder.review_id IS 'The review it was said in, or that left it out; empty where it came in from elsewhere.';
+
+CREATE OR REPLACE VIEW judgements_current AS
+SELECT passage_id, codebook, code,
+  arg_max(present, ranked) AS present, arg_max(coder, ranked) AS coder, arg_max(memo, ranked) AS memo,
+  arg_max(judged_at, ranked) AS judged_at, arg_max(adjudicates, ranked) AS adjudicates,
+  NOT bool_or(adjudicates) AND count(DISTINCT present) > 1 AS disputed
+FROM (
+  SELECT *, {'adjudicates': adjudicates, 'at': judged_at, 'id': judgement_id} AS ranked FROM judgements_by_coder
+)
+GROUP BY ALL;
+COMMENT ON VIEW judgements_current IS 'One row a passage and code that people judged: what was adjudicated, else the latest judgement.';
+COMMENT ON COLUMN judgements_current.disputed IS 'Whether coders contradict each other and nobody has decided yet.';
