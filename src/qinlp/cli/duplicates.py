@@ -101,7 +101,7 @@ def duplicates_different(context: typer.Context, one: _One, other: _Other, coder
     between = steps.decide(config_of(context), "different", one, other, coder or getpass.getuser())
     if between:
         typer.echo(
-            f"Noted, but both are still one with {', '.join(between)}; say of each, too, from which it differs."
+            f"Noted, but both are one through {', '.join(between)}: say of each from which it differs."
         )
     else:
         typer.echo(f"{one} and {other} are two documents.")

@@ -88,7 +88,7 @@ def sharing(con: DuckDBPyConnection, keys: Sequence[str], most: int) -> dict[str
 
 def linked(con: DuckDBPyConnection) -> list[tuple[str, str]]:
     """Return (document, document) of which a source says that one is the preprint of the other."""
-    return con.execute(  # type: ignore[no-any-return]
+    return con.execute(
         "SELECT DISTINCT r.document_id, k.document_id FROM related r JOIN document_keys k USING (key) "
         "WHERE r.document_id <> k.document_id ORDER BY ALL"
     ).fetchall()
@@ -127,7 +127,7 @@ def papers(con: DuckDBPyConnection, ids: Iterable[str]) -> list[dict[str, Any]]:
 
 def pairs(con: DuckDBPyConnection, ids: Iterable[str]) -> list[tuple[str, str, str, bool]]:
     """Return (document_id, other_id, verdict, whether a person's) of what holds of any of the documents."""
-    return con.execute(  # type: ignore[no-any-return]
+    return con.execute(
         "WITH wanted AS MATERIALIZED (SELECT unnest(?) AS id) "
         "SELECT document_id, other_id, verdict, decided_by NOT IN ('rule', 'identifier') "
         "FROM document_pairs_current WHERE document_id IN (FROM wanted) OR other_id IN (FROM wanted)",
