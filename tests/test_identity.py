@@ -470,6 +470,7 @@ def test_a_person_joins_a_doubtful_pair_and_parts_it_again(doubtful, qinlp):
     def run(*words):
         return qinlp("--project", review.folder, "duplicates", *words)
 
+    assert run("find").stdout.startswith("Nothing to compare:")
     listed = run("list")
     assert listed.returncode == 0, listed.stderr
     for said in (
