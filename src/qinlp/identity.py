@@ -258,6 +258,10 @@ def _alike(a: Paper, b: Paper, title: str, seen: Mapping[str, int]) -> Decision:
     against = {name for name, sign in seen.items() if sign < 0}
     settled = seen["abstract"] > 0 or seen["place"] > 0
     whose = seen["author"] > 0
+    if title == "missing":
+        if against or seen["abstract"] <= 0:
+            return "different"
+        return "same" if _retitled(a, b) else "doubtful"
     if title == "unlike":
         return "doubtful" if _retitled(a, b) and not against & {"author", "year"} else "different"
     if title in ("near", "begun"):
@@ -292,7 +296,7 @@ def _two_identifiers(a: Paper, b: Paper, title: str, seen: Mapping[str, int]) ->
 
 
 def _preprint(title: str, seen: Mapping[str, int]) -> Decision:
-    if seen["author"] < 0 or title == "unlike":
+    if seen["author"] < 0 or title in ("unlike", "missing"):
         return "doubtful" if seen["abstract"] > 0 and seen["author"] > 0 else "different"
     if seen["author"] > 0 or seen["abstract"] > 0:
         return "preprint"
@@ -308,6 +312,7 @@ _TITLE_SAID = {
     "near": "titles much alike",
     "begun": "one title begins like the other",
     "unlike": "other title",
+    "missing": "no title to compare",
 }
 
 
@@ -327,7 +332,7 @@ def _titles(a: Paper, b: Paper) -> tuple[str, float]:
     from rapidfuzz import fuzz
 
     if not a.title or not b.title:
-        return "unlike", 0.0
+        return "missing", 0.5
     if "".join(a.title) == "".join(b.title):
         return "same", 1.0
     likeness = fuzz.ratio(" ".join(sorted(a.title)), " ".join(sorted(b.title))) / 100
@@ -446,8 +451,10 @@ def _common(a: tuple[str, ...], b: tuple[str, ...]) -> float:
 
 
 def _retitled(a: Paper, b: Paper) -> bool:
+    """Tell one abstract under two titles, of which none counts what the other does not: part 1, part 2."""
     full = min(len(a.opening), len(b.opening)) >= OPENING_WORDS // 2
-    return full and a.numbers == b.numbers and _common(a.opening, b.opening) >= RETITLED
+    counted = a.numbers == b.numbers or not a.title or not b.title
+    return full and counted and _common(a.opening, b.opening) >= RETITLED
 
 
 # --- how a record is read -------------------------------------------------------------------------
