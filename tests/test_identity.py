@@ -147,9 +147,10 @@ def test_a_preprint_of_another_title_is_known_where_a_source_says_so():
     assert decision(early, replace(LAMPS, doi="10.5555/y")) == "different"
 
 
-def test_an_abstract_without_a_title_is_the_paper_with_that_abstract():
+def test_an_abstract_without_a_title_is_the_paper_with_that_abstract_and_author():
     pasted = Document(LAMPS.text, "abstract")
-    assert decision(LAMPS, pasted) == "same"
+    assert decision(LAMPS, replace(pasted, authors=LAMPS.authors[:1])) == "same"
+    assert decision(LAMPS, pasted) == "doubtful"
     assert decision(LAMPS, replace(pasted, text=WORDS[:60], year=2021)) == "doubtful"
     assert decision(LAMPS, replace(pasted, text=WORDS[60:])) == "different"
 
