@@ -138,7 +138,7 @@ def interval(k: int, n: int) -> str:
         return "-"
     low = beta.ppf(0.025, k, n - k + 1) if k else 0.0
     high = beta.ppf(0.975, k + 1, n - k) if k < n else 1.0
-    return f"{k / n:.3f} ({low:.3f} to {high:.3f})"
+    return f"{k / n:.4f} ({low:.4f} to {high:.4f})"
 
 
 def decide(pairs: Iterable[Pair]) -> list[tuple[identity.Verdict, bool, Pair]]:

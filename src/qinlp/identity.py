@@ -23,17 +23,17 @@ Nature = Literal["preprint", "article", ""]
 """What a record is; "" where it has neither identifier nor journal to tell."""
 
 NEAR = 0.85
-"""Titles so alike, as rapidfuzz's ratio of their sorted words, may be one title changed: of the 330
-titles in the exports no two different ones are, of 4,052 on the same topics 14 pairs are."""
+"""Titles so alike, as rapidfuzz's ratio of their sorted words, may be one title changed. Of 19,282 pairs of
+neighbours among 4,052 titles on a few topics 20 are."""
 BEGUN = 0.94
 """A title that begins so alike, over the length of the shorter, is the other one cut short or gone on:
 a slip in twenty letters."""
 RETITLED = 0.97
-"""Abstracts that begin so alike are one text, whatever the title; parts I and II of a study share
-no more than the setting."""
+"""Abstracts that begin so alike may be one text under two titles. Seven of those 19,282 pairs do:
+reviews of one series that share a background. So this alone joins nothing."""
 ABSTRACT_ALIKE, ABSTRACT_UNLIKE = 0.9, 0.5
-"""Abstracts' beginnings: databases trim and retype a text, which leaves nine letters of ten; two texts on one
-topic share about four of ten."""
+"""How alike abstracts begin. Two texts on one topic lie between 0.41 and 0.51 (98 of 100 pairs); of twelve
+abstracts found twice ten are above 0.9, trimmed and retyped though some are."""
 WORDS_OF_A_TITLE = 3
 """Titles of fewer words that mean something (Editorial, Reply to Berg, Introduction) name no paper."""
 WORDS_OF_A_LONG_TITLE = 6
@@ -258,6 +258,10 @@ def _alike(a: Paper, b: Paper, title: str, seen: Mapping[str, int]) -> Decision:
     against = {name for name, sign in seen.items() if sign < 0}
     settled = seen["abstract"] > 0 or seen["place"] > 0
     whose = seen["author"] > 0
+    if title == "missing":
+        if against or seen["abstract"] <= 0:
+            return "different"
+        return "same" if _retitled(a, b) and whose else "doubtful"
     if title == "unlike":
         return "doubtful" if _retitled(a, b) and not against & {"author", "year"} else "different"
     if title in ("near", "begun"):
@@ -292,7 +296,7 @@ def _two_identifiers(a: Paper, b: Paper, title: str, seen: Mapping[str, int]) ->
 
 
 def _preprint(title: str, seen: Mapping[str, int]) -> Decision:
-    if seen["author"] < 0 or title == "unlike":
+    if seen["author"] < 0 or title in ("unlike", "missing"):
         return "doubtful" if seen["abstract"] > 0 and seen["author"] > 0 else "different"
     if seen["author"] > 0 or seen["abstract"] > 0:
         return "preprint"
@@ -308,6 +312,7 @@ _TITLE_SAID = {
     "near": "titles much alike",
     "begun": "one title begins like the other",
     "unlike": "other title",
+    "missing": "no title to compare",
 }
 
 
@@ -327,7 +332,7 @@ def _titles(a: Paper, b: Paper) -> tuple[str, float]:
     from rapidfuzz import fuzz
 
     if not a.title or not b.title:
-        return "unlike", 0.0
+        return "missing", 0.5
     if "".join(a.title) == "".join(b.title):
         return "same", 1.0
     likeness = fuzz.ratio(" ".join(sorted(a.title)), " ".join(sorted(b.title))) / 100
@@ -446,8 +451,10 @@ def _common(a: tuple[str, ...], b: tuple[str, ...]) -> float:
 
 
 def _retitled(a: Paper, b: Paper) -> bool:
+    """Tell one abstract under two titles, of which none counts what the other does not: part 1, part 2."""
     full = min(len(a.opening), len(b.opening)) >= OPENING_WORDS // 2
-    return full and a.numbers == b.numbers and _common(a.opening, b.opening) >= RETITLED
+    counted = a.numbers == b.numbers or not a.title or not b.title
+    return full and counted and _common(a.opening, b.opening) >= RETITLED
 
 
 # --- how a record is read -------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qinlp.cli.app import app, config_of
+from qinlp.cli.app import app, config_of, counted
 from qinlp.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
@@ -23,6 +23,29 @@ VERDICTS = ("doubtful", "same", "preprint", "different")
 _One = Annotated[str, typer.Argument(metavar="ID", help="A document, such as doi:10.5555/1.")]
 _Other = Annotated[str, typer.Argument(metavar="ID", help="The other one.")]
 _Coder = Annotated[str | None, typer.Option(help="Who says so; else your login name.", show_default=False)]
+
+
+@duplicates.command("find")
+def duplicates_find(context: typer.Context) -> None:
+    """Compare the papers that came since the last time with all others.
+
+    What is one paper is joined, preprints are linked to their articles, the rest waits for you.
+
+    Example: `qinlp duplicates find`
+    """
+    from qinlp import show, steps
+
+    with show.progress() as watch:
+        done = steps.match(config_of(context), watch)
+    if done == steps.Matched():
+        typer.echo("Nothing to compare: every paper has been compared with the others.")
+        return
+    typer.echo(
+        f"{counted(done.compared, 'paper')} compared: {counted(done.same, 'pair')} joined, "
+        f"{counted(done.preprints, 'preprint')} linked, {counted(done.doubtful, 'pair')} in doubt."
+    )
+    if done.doubtful:
+        typer.echo("`qinlp duplicates list` shows what is in doubt.")
 
 
 @duplicates.command("list")
@@ -100,6 +123,8 @@ def duplicates_different(context: typer.Context, one: _One, other: _Other, coder
 
     between = steps.decide(config_of(context), "different", one, other, coder or getpass.getuser())
     if between:
-        typer.echo(f"Noted, but both are still one with {', '.join(between)}; say that of each of them, too.")
+        typer.echo(
+            f"Noted, but both are one through {', '.join(between)}: say of each from which it differs."
+        )
     else:
         typer.echo(f"{one} and {other} are two documents.")
