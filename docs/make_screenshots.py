@@ -179,7 +179,8 @@ def take(browser: Any, site: Any, address: str, document: str, passage: str) -> 
         page.goto("?key=again")
         pages = {
             "code": f"code/{BOOK}?passage={passage}", "codebook": f"codebook/{BOOK}#inr.resources",
-            "progress": f"progress/{BOOK}", "agreement": f"agreement/{BOOK}", "adjudicate": f"adjudicate/{BOOK}", "audit": f"audit/{BOOK}",
+            "progress": f"progress/{BOOK}", "agreement": f"agreement/{BOOK}",
+            "adjudicate": f"adjudicate/{BOOK}", "audit": f"audit/{BOOK}",
             "documents": f"documents/{BOOK}", "document": f"documents/{BOOK}?document={document}",
         }  # fmt: skip
         for name, where in pages.items():

@@ -1,4 +1,4 @@
-"""`qinlp review` as a program: it serves, refuses, takes accounts, and carries what was done into the store."""
+"""`qinlp review` as a program: it serves, refuses, takes accounts, and carries acts into the store."""
 
 import http.cookiejar
 import re
@@ -32,7 +32,7 @@ def serve(coded, model_folder, tmp_path):
 
     def start(*words):
         process = subprocess.Popen(
-            [sys.executable, deskwork.__file__.replace("deskwork", "fake"), "--project", coded, "review", *words],
+            [sys.executable, fake.__file__, "--project", coded, "review", *words],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=fake.environment(model_folder, tmp_path),
         )  # fmt: skip
