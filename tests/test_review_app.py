@@ -2,19 +2,24 @@
 
 import html
 import re
+import shutil
+import sqlite3
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 
+import argon2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 import deskwork
+import fake
 from qinlp import config, steps
 from qinlp.review import access, app, coding, findings, page
 from qinlp.store import Store
-from qinlp.store.desk import Act, Item
+from qinlp.store.desk import Act, Item, of
 
 pytestmark = pytest.mark.store
 
@@ -27,9 +32,30 @@ def settings(coded):
     return config.load(coded)
 
 
+@pytest.fixture(scope="session")
+def _laid_once(tmp_path_factory, _coded_once):
+    """Make the desk that `desk` copies."""
+    folder = fake.write_project(tmp_path_factory.mktemp("laid") / "project")
+    shutil.copy(_coded_once, folder)
+    desk = deskwork.lay(config.load(folder), audit={1})
+    with sqlite3.connect(desk.path) as con:
+        con.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    con.close()
+    return desk.path
+
+
 @pytest.fixture
-def desk(settings):
-    return deskwork.lay(settings, audit={1})
+def desk(settings, _laid_once):
+    found = of(settings.database_path)
+    shutil.copy(_laid_once, found.path)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _quickly(monkeypatch):
+    """Hash passwords with little effort."""
+    monkeypatch.setattr("argon2.PasswordHasher", partial(argon2.PasswordHasher, time_cost=1, memory_cost=64))
+    access._nobody.cache_clear()
 
 
 @pytest.fixture

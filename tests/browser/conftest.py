@@ -70,8 +70,8 @@ PY  - 2021
 JO  - Ward Studies
 DO  - 10.5555/{subject.replace(" ", "-")}
 AB  - Nurses had no time for {subject} at night. A clear mandate from the manager helped the team \
-to carry on with {subject}. Lack of funding was the main barrier to keeping {subject} up. Staff saw how {subject} \
-differed from what they had done before.
+to carry on with {subject}. Lack of funding was the main barrier to keeping {subject} up. \
+Staff saw how {subject} differed from what they had done before.
 ER  -{" "}
 """
 

@@ -47,7 +47,6 @@ def test_thirty_passages_a_second_coder_and_a_third_who_decides(ward, come_in):
     # suggestions, valence, a code by typing, a memo
     suggested = page.locator("#suggestions li:not(.none) input[type=checkbox]")
     first, second = suggested.nth(0), suggested.nth(1)
-    was = second.is_checked()
     press(page, "a")
     assert first.is_checked()
     press(page, "ArrowDown", "r")
@@ -67,7 +66,14 @@ def test_thirty_passages_a_second_coder_and_a_third_who_decides(ward, come_in):
     page.keyboard.type("relational")
     assert page.locator("#all li:visible").count() < page.locator("#all li").count()
     press(page, "Enter")
-    press(page, "m")
+    given = set(checked(page))
+    press(page, "/")
+    page.keyboard.type("relational")
+    press(page, "Shift+Enter")
+    assert set(checked(page)) < given
+    press(page, "/")
+    page.keyboard.type("relational")
+    press(page, "Enter", "m")
     page.keyboard.type("night shifts, again?")
     press(page, "Escape")
     chosen, started = checked(page), passage(page)

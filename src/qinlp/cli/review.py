@@ -154,7 +154,7 @@ def _carry_last(config: Config) -> None:
     try:
         _carry(config)
     except StoreError:
-        typer.echo("\nWhat you did is kept on the desk; the next run takes it into the store.")
+        typer.echo("\nWhat you did is kept on the desk; the next `qinlp review` takes it into the store.")
         return
     typer.echo("\nWhat you did is in the store.")
 

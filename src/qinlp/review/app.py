@@ -168,6 +168,7 @@ def show_coding(request: Request, at: Here, who: Who, name: str, passage: str = 
     beside, last = coding.valence(book, at.books), at.desk.last(name, who.name)
     return page.show(
         request, "code.html", 200, who=who, book=book, item=item, valence=beside,
+        assignable={code.id for code in book.assignable},
         act_id=secrets.token_hex(16), opened=datetime.now(UTC).isoformat(),
         assigned=assigned, blind=item is not None and coding.blind(item, assigned),
         chosen=_chosen(at, who.name, [one.id for one in (book, beside) if one], item), last=last,

@@ -86,8 +86,10 @@ def acts(
 def decided(item: Item, book: Codebook) -> list[str]:
     """Return the codes of a codebook that the model decided a queued passage to hold."""
     if book.id == item.codebook:
-        return [one["code"] for one in item.body["suggestions"] if one["decided"]]
-    return [code for code in item.body["valence"] if code in book]
+        given = [one["code"] for one in item.body["suggestions"] if one["decided"]]
+    else:
+        given = list(item.body["valence"])
+    return [code for code in given if code in book and book.code(code).assignable]
 
 
 def _codes(form: FormData, book: Codebook) -> dict[str, list[str]]:

@@ -30,6 +30,7 @@ def _pages() -> Environment:
     pages.filters["percent"] = lambda p: f"{100 * p:.0f}%"
     pages.filters["tenths"] = lambda p: f"{100 * p:.1f}%"
     pages.filters["rules"] = rules
+    pages.filters["file"] = lambda source: re.split(r"[/\\]", source)[-1]
     return pages
 
 

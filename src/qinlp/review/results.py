@@ -208,7 +208,7 @@ def _show_document(request: Request, at: House, who: Who, book: Codebook, name: 
     return page.show(
         request, "document.html", who=who, book=book, document=document,
         pieces=_pieces(document["text"], spans),
-        unseen=_unseen(at, who, book), names={(b.id, c.id): c.name for b in shown for c in b},
+        unseen=_unseen(at, who, book), names={(b.id, c.id): c.name for b in shown for c in b.assignable},
         valence=next((b.id for b in shown if b.kind == "valence"), ""),
     )  # fmt: skip
 

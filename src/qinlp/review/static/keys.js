@@ -72,11 +72,13 @@ if (coding) {
   };
   const begin = () => { if (words.length > 1) { document.activeElement.blur(); mark(Math.ceil(words.length / 2)); } };
 
-  const first = () => {
-    const row = [...document.querySelectorAll("#all li:not([hidden])")].find((one) => one.querySelector("label"));
+  const first = (on) => {
+    const found = [...document.querySelectorAll("#all li:not([hidden])")].filter((one) => one.querySelector("label"));
+    const typed = find.value.trim().toLowerCase();
+    const row = found.find((one) => one.querySelector("label").textContent.toLowerCase().includes(typed)) || found[0];
     if (!row) { say("no code has this name"); return; }
     const one = row.querySelector("input") || $(row.querySelector("label").htmlFor);
-    set(one, !one.checked);
+    set(one, on);
     find.value = "";
     filter();
     find.blur();
@@ -109,7 +111,7 @@ if (coding) {
     const at = event.target;
     if (at === find || at === $("memo")) {
       if (event.key === "Escape") { at.blur(); event.preventDefault(); }
-      if (event.key === "Enter" && at === find) { first(); event.preventDefault(); }
+      if (event.key === "Enter" && at === find) { first(!event.shiftKey); event.preventDefault(); }
       return;
     }
     if (cut >= 0) {
