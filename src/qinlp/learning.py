@@ -153,7 +153,14 @@ def learn(config: Config, watch: Watch = unwatched) -> Learned:
         CodebookError: a codebook of the configuration is unknown.
         ModelError: the model in use, or the one it learned upon, is missing or damaged.
     """
+    from threadpoolctl import threadpool_limits
+
     steps.carry(config, watch)
+    with threadpool_limits(1, "blas"):
+        return _learn(config, watch)
+
+
+def _learn(config: Config, watch: Watch) -> Learned:
     used = steps.find_model(config)
     base = find(used.card["base"], [used.folder.parent]) if "base" in used.card else used
     lesson = steps.lesson(config, base.name)

@@ -125,19 +125,25 @@ def model_list(context: typer.Context) -> None:
     from qinlp import show, steps
 
     table = Table(box=None, pad_edge=False)
-    table.add_column("model", style="bold", overflow="fold")
+    table.add_column("model", style="bold", no_wrap=True)
     for column in ("in use", "trained on", "macro-F1", "promoted"):
         table.add_column(column, overflow="fold")
     for one in steps.models(config_of(context)):
-        trained = "\n".join(one.card.get("data", ())) if one.card else "its folder is gone"
-        learned = [line for line in trained.splitlines() if not line.startswith("as ")]
-        upon = f"{one.card['base']}, and " if "base" in one.card else ""
         promoted = f"{one.promoted.promoted_at:%Y-%m-%d}, {one.promoted.why}" if one.promoted else ""
         table.add_row(
-            escape(one.name), "yes" if one.in_use else "", escape(upon + "\n".join(learned)),
+            escape(one.name), "yes" if one.in_use else "", _trained_on(one.card),
             "\n".join(_scores(one.card)), promoted,
         )  # fmt: skip
     show.console().print(table)
+
+
+def _trained_on(card: Mapping[str, Any]) -> str:
+    if not card:
+        return "its folder is gone"
+    if "documents" not in card:
+        return ""
+    data = f"{counted(sum(card['kinds'].values()), 'passage')} of {counted(card['documents'], 'document')}"
+    return f"as {card['base']}, and {data} reviewed" if "base" in card else data
 
 
 def _scores(card: Mapping[str, Any]) -> list[str]:
