@@ -16,6 +16,7 @@ from qinlp import config, report, show, steps
 from .code import code
 from .ingest import bring_in
 from .parts import AGAIN, Parts, run_name
+from .train import learn
 
 
 @task(**AGAIN, task_run_name="measure")
@@ -33,12 +34,14 @@ def publish(project: Path) -> Path:
 
 @flow(name="nightly", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner())  # type: ignore[arg-type]
 def nightly(project: Path) -> Any:
-    """Ingest, code, measure, and publish if anything changed."""
+    """Ingest, code, learn where enough was reviewed, measure, and publish if anything changed."""
     settings, parts, log = config.load(project), Parts(), get_run_logger()
     began = datetime.now(UTC)
     outcome = bring_in(settings, parts)
     if settings.database_path.exists():
         outcome = replace(outcome, coded=parts.take("code", code(project, return_state=True)))
+        if steps.due(settings):
+            outcome = replace(outcome, learned=parts.take("train", learn.submit(project)))
         outcome = replace(outcome, measured=parts.take("measure", measure.submit(project)))
         if steps.unpublished(settings):
             parts.take("publish", publish.submit(project))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from qinlp.config import Config
-    from qinlp.steps import Coded, Found, Ingested, Matched, Measured
+    from qinlp.steps import Coded, Found, Ingested, Learned, Matched, Measured
 
 ENTRIES = 20
 """So many entries of the quarantine stand in a report."""
@@ -45,6 +45,7 @@ class Outcome:
     ingested: Ingested | None = None
     matched: Matched | None = None
     coded: Coded | None = None
+    learned: Learned | None = None
     measured: Measured | None = None
     failures: tuple[Failure, ...] = ()
 
@@ -95,6 +96,7 @@ def markdown(
         *_failures(outcome),
         *_came(outcome, config),
         *_coded(outcome),
+        *_learned(outcome),
         *_quarantine(quarantined),
         *_departures(outcome, measures),
     ]
@@ -151,6 +153,12 @@ def _coded(outcome: Outcome) -> Iterator[str]:
             f"{_n(coded.passages, 'passage')}, {_n(coded.codings, 'coding')}, "
             f"{_n(coded.vectors, 'vector')} computed."
         )
+
+
+def _learned(outcome: Outcome) -> Iterator[str]:
+    if outcome.learned is not None:
+        yield "## Learned from judgements"
+        yield _cell(outcome.learned.why) + "."
 
 
 def _quarantine(entries: Sequence[Mapping[str, str]]) -> Iterator[str]:

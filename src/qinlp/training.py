@@ -155,7 +155,7 @@ def fit(
         "unsure": [_unsure(t) for t in trained],
     }
     save(folder, [t.heads for t in trained], cold, whole, card.page(whole), books)
-    _write_evidence(folder, unseen)
+    write_evidence(folder, unseen)
     return folder
 
 
@@ -169,7 +169,7 @@ EVIDENCE = "unseen.parquet"
 """In a model's folder: what was said of passages whose documents had not been seen."""
 
 
-def _write_evidence(folder: Path, unseen: Sequence[tuple[evaluation.Judged, list[Labelled]]]) -> None:
+def write_evidence(folder: Path, unseen: Sequence[tuple[evaluation.Judged, list[Labelled]]]) -> None:
     """Write what the scores on the card were counted from, and draw how far stated is seen."""
     import pyarrow as pa
     from pyarrow import parquet

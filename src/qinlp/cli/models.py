@@ -1,15 +1,22 @@
-"""Models: predict, train, evaluate; none needs a database."""
+"""Models: predict, train, evaluate, which need no database, and which model a project codes with."""
 
 from __future__ import annotations
 
+import getpass
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qinlp.cli.app import app, codebook_folders, counted
+from qinlp.cli.app import app, codebook_folders, config_of, counted
 from qinlp.errors import ConfigError, SourceError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+models = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Which model the project codes with.")
+app.add_typer(models, name="model")
 
 
 @app.command()
@@ -62,16 +69,29 @@ def train(
     goal: Annotated[
         str, typer.Option(help="What thresholds are chosen for: f1, or precision=0.9, say.")
     ] = "f1",
+    judgements: Annotated[
+        bool,
+        typer.Option(
+            "--judgements", help="Let the project's model learn from what people reviewed, instead."
+        ),
+    ] = False,
 ) -> None:
     """Train a model on labelled passages.
 
-    It gets calibrated heads for every codebook that the labels name, and a model card.
+    It gets calibrated heads for every codebook that the labels name, and a model card. With
+    `--judgements` the project's own model learns from the passages that people reviewed, and the new
+    one is taken into use if it is better on documents that it has not seen.
 
     Example: `qinlp train coded.jsonl --name ward-study --to models`
     """
     from qinlp import show, training
     from qinlp.coding.calibration import Goal
 
+    if judgements:
+        if labelled:
+            raise ConfigError(f"--judgements and {labelled[0]}: give one of them")
+        _learn(context)
+        return
     aim = Goal.named(goal)
     with show.progress() as watch:
         folder = training.train(
@@ -79,6 +99,90 @@ def train(
             watch=watch, codebooks=codebook_folders(context),
         )  # fmt: skip
     typer.echo(f"{folder} written; its README.md says how good it is. Use it with [coding] model = {name!r}")
+
+
+def _learn(context: typer.Context) -> None:
+    from qinlp import learning, show
+
+    with show.progress() as watch:
+        done = learning.learn(config_of(context), watch)
+    typer.echo(f"{done.why}.")
+    if done.model:
+        typer.echo(
+            "The next `qinlp code` codes with it; `qinlp ask changed-codings` then shows what changed."
+        )
+
+
+@models.command("list")
+def model_list(context: typer.Context) -> None:
+    """List the models: which is in use, what each was trained on, how good it is, when and why promoted.
+
+    Example: `qinlp model list`
+    """
+    from rich.markup import escape
+    from rich.table import Table
+
+    from qinlp import show, steps
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("model", style="bold", no_wrap=True)
+    for column in ("in use", "trained on", "macro-F1", "promoted"):
+        table.add_column(column, overflow="fold")
+    for one in steps.models(config_of(context)):
+        promoted = f"{one.promoted.promoted_at:%Y-%m-%d}, {one.promoted.why}" if one.promoted else ""
+        table.add_row(
+            escape(one.name), "yes" if one.in_use else "", _trained_on(one.card),
+            "\n".join(_scores(one.card)), promoted,
+        )  # fmt: skip
+    show.console().print(table)
+
+
+def _trained_on(card: Mapping[str, Any]) -> str:
+    if not card:
+        return "its folder is gone"
+    if "documents" not in card:
+        return ""
+    data = f"{counted(sum(card['kinds'].values()), 'passage')} of {counted(card['documents'], 'document')}"
+    return f"as {card['base']}, and {data} reviewed" if "base" in card else data
+
+
+def _scores(card: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{one['codebook']} {one['levels']['codes']['all']['macro_f1']['value']:.2f}"
+        for one in card.get("scores", ())
+        if one.get("levels", {}).get("codes", {}).get("all", {}).get("codes")
+    ]
+
+
+@models.command("promote")
+def model_promote(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The model: its folder under models/.")],
+    coder: Annotated[str, typer.Option(help="Who says so; else your login name.", show_default=False)] = "",
+) -> None:
+    """Take a model into use by hand; the next `qinlp code` codes with it.
+
+    Example: `qinlp model promote ward-study`
+    """
+    from qinlp import steps
+
+    done = steps.promote(config_of(context), name, coder or getpass.getuser())
+    typer.echo(f"{done.model} is in use instead of {done.replaces}; `qinlp code` codes with it.")
+
+
+@models.command("rollback")
+def model_rollback(
+    context: typer.Context,
+    coder: Annotated[str, typer.Option(help="Who says so; else your login name.", show_default=False)] = "",
+) -> None:
+    """Take the model back into use that was in use before; the next `qinlp code` codes with it.
+
+    Example: `qinlp model rollback`
+    """
+    from qinlp import steps
+
+    done = steps.rollback(config_of(context), coder or getpass.getuser())
+    typer.echo(f"{done.model} is in use again instead of {done.replaces}; `qinlp code` codes with it.")
 
 
 @app.command()

@@ -6,6 +6,7 @@ Everything here is fitted on out-of-fold scores: scores that a head gave to docu
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -76,6 +77,12 @@ class Goal:
             if name == "precision" and 0 < float(value) <= 1:
                 return cls(float(value))
         raise ConfigError(f"goal {text!r}: give f1, or precision= and a share, such as precision=0.9")
+
+    @classmethod
+    def of(cls, origin: str) -> Goal:
+        """Return the goal that heads name in their `origin`."""
+        said = re.search(r"precision of at least ([\d.e-]+)", origin)
+        return cls(float(said[1])) if said else cls()
 
     def threshold(self, probabilities: Floats, present: Flags) -> float:
         """Return the threshold for it. Arrays of shape (passages,)."""

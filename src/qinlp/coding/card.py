@@ -23,6 +23,7 @@ def page(card: Mapping[str, Any]) -> str:
         + ", ".join(f"{n} {kind} passages" for kind, n in card["kinds"].items()),
         *(f"- {line}" for line in card["notes"]),
         "",
+        *_learned(card),
         "## Scores",
         "",
         (
@@ -65,6 +66,31 @@ def page(card: Mapping[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _learned(card: Mapping[str, Any]) -> list[str]:
+    if not card.get("compared"):
+        return []
+    return [
+        "## What it learned from judgements",
+        "",
+        (
+            f"It goes on from {card['base']}: what reviewers judged was learned upon what that model knew. "
+            f"Compared with {card['replaces']}, the model in use before, on the passages that people chose "
+            "to review, or were given, of documents that neither had seen; what neither learned of is as it "
+            "was. Macro-F1 of the assignable codes that the passages hold; 95%, bootstrap over documents."
+        ),
+        "",
+        "| codebook | passages | documents | codes learned | before | now | difference |",
+        "|---|---:|---:|---:|---:|---:|---|",
+        *(
+            f"| {book} | {c['passages']} | {c['documents']} | {c['learned']} of {c['codes']} "
+            f"| {c['before']:.2f} | {c['now']:.2f} "
+            f"| {c['difference']:+.2f} ({c['low']:+.2f} to {c['high']:+.2f}) |"
+            for book, c in card["compared"].items()
+        ),
+        "",
+    ]
 
 
 def _encoder(card: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qinlp.coding.calibration import BEST_F1, Band, Goal, fit_sigmoid, unsure_band
+from qinlp.coding.calibration import BEST_F1, Band, Goal, Sigmoid, fit_sigmoid, unsure_band
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -174,6 +174,76 @@ def train(
     return Trained(made, seen, probabilities[seen], decisions[seen], present[seen], counted[seen])
 
 
+def refit(
+    old: Heads,
+    codes: Sequence[str],
+    vectors: Floats,
+    present: Flags,
+    counted: Flags,
+    groups: Sequence[str],
+    *,
+    parents: Mapping[str, str | None] | None = None,
+    goal: Goal = BEST_F1,
+    strength: float = 1.0,
+) -> tuple[Heads, frozenset[str]]:
+    """Let heads learn from judged passages: return the new heads, and the codes whose heads are new.
+
+    A code that at least `FEWEST` of the passages hold gets a new head: a logistic regression on the
+    vector and on what the old head says of it, in the manner of Daume's PRED baseline (2007, Frustratingly
+    Easy Domain Adaptation). So what the old head learned elsewhere is kept as far as the judgements bear
+    it out. Calibration, threshold and band come from the judged passages, out of fold over documents.
+    Every other code of `old` stays as it is. Arrays as in `train`; the passages must be none that
+    `old` was trained on.
+    """
+    enough = (present & counted).sum(0) >= FEWEST
+    at = {code: i for i, code in enumerate(old.codes)}
+    places = np.array([i for i, code in enumerate(codes) if enough[i] or code in at], np.intp)
+    present, counted, new = present[:, places], counted[:, places], enough[places]
+    kept = tuple(codes[int(i)] for i in places)
+    tests = folds(groups, min(5, len(set(groups)))) if len(set(groups)) > 1 else []
+    if not new.any() or not tests:
+        return old, frozenset()
+    known = np.array([code in at for code in kept])
+    column = np.array([at.get(code, 0) for code in kept], np.intp)
+
+    def of_old(values: Floats, otherwise: float) -> Floats:
+        return np.asarray(np.where(known, values[..., column], otherwise))
+
+    weights, bias = of_old(old.weights, 0.0), of_old(old.bias, -10.0)
+    place = {code: i for i, code in enumerate(kept)}
+    parent = np.array([place.get((parents or {}).get(code) or "", -1) for code in kept], np.intp)
+    before = _Rule(of_old(old.slope, 1.0), of_old(old.offset, 0.0), of_old(old.threshold, 1.0), parent, ~new)
+    log_odds = before.slope, before.slope * bias + before.offset  # of the old weights, and beside them
+    scores = vectors @ weights + bias
+    new_weights, new_bias, estimators = weights.copy(), bias.copy(), dict(old.estimators)
+    for i in np.flatnonzero(new).tolist():
+        said = (
+            vectors @ (log_odds[0][i] * weights[:, i]) + log_odds[1][i]
+            if known[i]
+            else np.zeros(len(vectors))
+        )
+        beside = np.column_stack([vectors, said])
+        cell = present[:, [i]], counted[:, [i]]
+        for test in tests:
+            rest = np.setdiff1d(np.arange(len(present)), test)
+            w, b, _ = fit(beside[rest], cell[0][rest], cell[1][rest], strength=strength)
+            scores[test, i] = (beside[test] @ w + b)[:, 0]
+        w, b, (estimators[kept[i]],) = fit(beside, *cell, strength=strength)
+        trust = float(w[-1, 0]) if known[i] else 0.0
+        new_weights[:, i] = w[:-1, 0] + trust * log_odds[0][i] * weights[:, i]
+        new_bias[i] = b[0] + trust * log_odds[1][i]
+    rule = _rule(scores, present, counted, parent, goal, before)
+    bands = np.array(_bands(rule, scores, present, counted)).reshape(-1, 4)
+    sides = (old.unsure_from, old.unsure_to, old.wrong, old.missed)
+    start, to, wrong, missed = (np.where(new, bands[:, n], of_old(side, 0.0)) for n, side in enumerate(sides))
+    made = Heads(
+        old.codebook, old.codebook_hash, kept, new_weights, new_bias, rule.slope, rule.offset,
+        rule.threshold, start, to, wrong, missed, parent, {code: estimators.get(code) for code in kept},
+        old.origin,
+    )  # fmt: skip
+    return made, frozenset(code for code, is_new in zip(kept, new, strict=True) if is_new)
+
+
 @dataclass(frozen=True)
 class _Rule:
     """From raw scores to probabilities and decisions; arrays of shape (codes,)."""
@@ -182,6 +252,8 @@ class _Rule:
     offset: Floats
     threshold: Floats
     parent: Places
+    stays: Flags | None = None
+    """Which codes keep it when a rule is made that goes on from this one."""
 
     def probabilities(self, raw: Floats) -> Floats:
         """Return probabilities, same shape as `raw` (passages, codes), in its precision."""
@@ -213,22 +285,30 @@ def _sigmoid(x: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-np.clip(x, -30, 30))))
 
 
-def _rule(raw: Floats, present: Flags, counted: Flags, parent: Places, goal: Goal) -> _Rule:
+def _rule(
+    raw: Floats, present: Flags, counted: Flags, parent: Places, goal: Goal, before: _Rule | None = None
+) -> _Rule:
     n = raw.shape[1]
+    stays = np.zeros(n, bool) if before is None or before.stays is None else before.stays
     parts = dict(_wholes(parent))
     slope, offset, threshold = np.zeros(n), np.zeros(n), np.zeros(n)
     probabilities = np.zeros_like(raw)
     for i in reversed(range(n)):  # parts stand after their wholes
         use = counted[:, i]
         score = _with_parts(raw[:, i], probabilities[:, parts[i]]) if i in parts else raw[:, i]
-        fitted = fit_sigmoid(score[use], present[use, i])
+        if before is not None and stays[i]:
+            fitted = Sigmoid(float(before.slope[i]), float(before.offset[i]))
+        else:
+            fitted = fit_sigmoid(score[use], present[use, i])
         slope[i], offset[i] = fitted.slope, fitted.offset
         probabilities[:, i] = fitted(score)
-    rare = (present & counted).sum(0) < _OWN_THRESHOLD
+    rare = ((present & counted).sum(0) < _OWN_THRESHOLD) & ~stays
+    if before is not None:
+        threshold[stays] = before.threshold[stays]
     if rare.any():
         cells = counted & rare
         threshold[rare] = goal.threshold(probabilities[cells], present[cells])
-    for i in np.flatnonzero(~rare).tolist():
+    for i in np.flatnonzero(~rare & ~stays).tolist():
         use = counted[:, i]
         threshold[i] = goal.threshold(probabilities[use, i], present[use, i])
     return _Rule(slope, offset, threshold, parent)

@@ -5,7 +5,8 @@ models/<name>/
     README.md       the same for people
     heads/          the heads, one skops file a codebook
     cold.json       the similarity calibration for codebooks without heads
-    encoder/        a sentence-transformers folder; absent where the base encoder is used
+    encoder/        a sentence-transformers folder; absent where the base encoder or another model's is used
+    learned.parquet which judged passages it learned from (see `learning`): passage_id, codebook
 """
 
 from __future__ import annotations
@@ -93,8 +94,11 @@ class Model:
     @cached_property
     def encoder(self) -> Encoder:
         """The encoder whose vectors the heads were trained on."""
-        own = self.folder / "encoder"
-        return SentenceTransformerEncoder(str(own)) if own.is_dir() else encoder_named(self.card["encoder"])
+        own, name = self.folder / "encoder", self.card["encoder"]
+        if own.is_dir():
+            return SentenceTransformerEncoder(str(own))
+        beside = self.folder.parent / name
+        return encoder_named(str(beside) if (beside / "card.json").exists() else name)
 
     @cached_property
     def general(self) -> Encoder:
@@ -123,17 +127,35 @@ class Model:
         path = self.trained.get(codebook.id)
         if path is not None:
             return load_heads(path)
+        return ColdStart(codebook, self.general, self.likeness)
+
+    @property
+    def likeness(self) -> Similarity:
+        """What likeness to a codebook's words is worth, for a cold start."""
         parts = json.loads(self._file("cold.json").decode())
-        return ColdStart(codebook, self.general, Similarity(**{**parts, "weights": tuple(parts["weights"])}))
+        return Similarity(**{**parts, "weights": tuple(parts["weights"])})
+
+    @property
+    def fingerprint(self) -> str:
+        """Names its heads and its cold start."""
+        digest = hashlib.sha256(self._file("cold.json"))
+        for path in self.trained.values():
+            digest.update(self._file(f"heads/{path.name}"))
+        return digest.hexdigest()[:12]
 
     def coder_name(self, codebook: Codebook) -> str:
-        """Return how codings name this coder: the model and a hash of all that decides a coding."""
+        """Return how codings name this coder: the model and a hash of all that decides a coding.
+
+        A model that learned from judgements codes with its base's own coders what it did not learn,
+        so nothing of that is coded anew.
+        """
         path = self.trained.get(codebook.id)
         made_of = self._file(f"heads/{path.name}" if path else "cold.json")
         own = "" if path else codebook.hash
         read_by = self.encoder_for(codebook).fingerprint
         digest = hashlib.sha256(made_of + own.encode() + read_by.encode())
-        return f"{self.name}@{digest.hexdigest()[:12]}"
+        own_coder = "base" not in self.card or codebook.id in self.card["learned"]
+        return f"{self.name if own_coder else self.card['base']}@{digest.hexdigest()[:12]}"
 
     def part(self, fingerprint: str) -> Encoder:
         """Return the encoder whose vectors are kept under a fingerprint.

@@ -8,12 +8,14 @@ from qinlp.steps.carrying import Carried, carry
 from qinlp.steps.coding import Coded, Compute, code, find_model, predict
 from qinlp.steps.matching import Matched, decide, match
 from qinlp.steps.measuring import Measured, measure
+from qinlp.steps.promoting import Known, models, promote, rollback
 from qinlp.steps.publishing import publish, unpublished
 from qinlp.steps.quarantine import Retried, dismiss, retry
 from qinlp.steps.reading import Ingested, ingest
 from qinlp.steps.reporting import measures, quarantined
 from qinlp.steps.run import Watch, unwatched
 from qinlp.steps.searching import Found, search, window
+from qinlp.steps.teaching import Learned, Lesson, due, labelled, lesson, note_attempt, vectors
 
 __all__ = [
     "Carried",
@@ -21,6 +23,9 @@ __all__ = [
     "Compute",
     "Found",
     "Ingested",
+    "Known",
+    "Learned",
+    "Lesson",
     "Matched",
     "Measured",
     "Retried",
@@ -29,17 +34,25 @@ __all__ = [
     "code",
     "decide",
     "dismiss",
+    "due",
     "find_model",
     "ingest",
+    "labelled",
+    "lesson",
     "match",
     "measure",
     "measures",
+    "models",
+    "note_attempt",
     "predict",
+    "promote",
     "publish",
     "quarantined",
     "retry",
+    "rollback",
     "search",
     "unpublished",
     "unwatched",
+    "vectors",
     "window",
 ]

@@ -12,9 +12,10 @@ from qinlp.codebook import Codebook
 from qinlp.codebook import find as find_codebook
 from qinlp.config import Config
 from qinlp.embeddings import Joined, parts
+from qinlp.errors import ModelError
 from qinlp.records import Labelled
 from qinlp.steps.run import Run, Watch, unwatched
-from qinlp.store import Store, append, pending
+from qinlp.store import Store, append, pending, promotions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -227,7 +228,7 @@ def _encoded(store: Store, encoder: Encoder, todo: Sequence[str]) -> Iterator[tu
     """
     for start in range(0, len(todo), PASSAGES_A_BATCH):
         with store.read() as con:
-            ids, vectors = _vectors(con, encoder, todo[start : start + PASSAGES_A_BATCH])
+            ids, vectors = vectors_of(con, encoder, todo[start : start + PASSAGES_A_BATCH])
         if ids:
             yield ids, vectors
 
@@ -238,7 +239,7 @@ def _each(compute: Compute, function: Callable[[W], T], works: Iterator[W]) -> I
     return zip(kept, compute(function, given), strict=True)
 
 
-def _vectors(con: Any, encoder: Encoder, ids: Sequence[str]) -> tuple[list[str], Floats]:
+def vectors_of(con: Any, encoder: Encoder, ids: Sequence[str]) -> tuple[list[str], Floats]:
     """Return the passages among `ids` that the encoder has read, and their vectors."""
     found = [pending.vectors(con, part.fingerprint, ids) for part in parts(encoder)]
     if not isinstance(encoder, Joined):
@@ -259,14 +260,29 @@ def _thresholds(name: str, coder: Coder) -> list[tuple[str, str, str, float, flo
 
 
 def find_model(config: Config) -> Model:
-    """Return the model that the project codes with.
+    """Return the model that the project codes with: the one promoted last, else that of qinlp.toml.
+
+    A promotion holds as long as qinlp.toml names the model that it named then: who names another
+    there has the last word.
 
     Raises:
         ModelError: it is unknown; names the nearest.
     """
     from qinlp.coding.model import find
 
-    return find(config.coding.model, config.model_folders)
+    name = config.coding.model
+    if config.database_path.exists():
+        with Store(config.database_path).read() as con:
+            name = promotions.standing(promotions.history(con, name), name)[-1]
+    try:
+        return find(name, config.model_folders)
+    except ModelError as error:
+        if name == config.coding.model:
+            raise
+        raise ModelError(
+            f"{error}; it was promoted: put it back into {config.model_folders[0]}, or take the one before "
+            "with `qinlp model rollback`"
+        ) from None
 
 
 def predict(model: Model, rows: Sequence[Labelled]) -> Iterator[dict[str, Any]]:

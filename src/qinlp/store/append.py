@@ -502,16 +502,17 @@ def add_codings(
 ) -> int:
     """Keep one batch of one codebook: the passages coded, and their codings.
 
-    `codings` has the columns passage_id, code, probability, decision. Passages that this coder
-    coded already are left out, so a batch that is repeated adds nothing. Returns the rows added.
+    `codings` has the columns passage_id, code, probability, decision. Passages that this coder was the
+    last to code are left out, so a batch that is repeated adds nothing. Returns the rows added.
     """
     batch = pa.table({"passage_id": pa.array(coded, pa.string())})
     con.register("coded_batch", batch)
     con.execute(
         "CREATE OR REPLACE TEMP TABLE fresh AS SELECT passage_id FROM coded_batch ANTI JOIN "
-        "(SELECT passage_id FROM coded "
-        "WHERE coder = ? AND codebook = ? AND codebook_hash = ?) USING (passage_id)",
-        [coder, codebook.id, codebook.hash],
+        "(SELECT passage_id FROM coded SEMI JOIN coded_batch USING (passage_id) WHERE codebook = ? "
+        "GROUP BY passage_id HAVING arg_max(coder, run_id) = ? AND arg_max(codebook_hash, run_id) = ?) "
+        "USING (passage_id)",
+        [codebook.id, coder, codebook.hash],
     )
     con.unregister("coded_batch")
     con.execute(

@@ -101,12 +101,16 @@ def texts(con: DuckDBPyConnection, hashes: pa.Array) -> pa.Array:
 def uncoded(
     con: DuckDBPyConnection, coder: str, codebook: str, codebook_hash: str, *, interviewer: bool
 ) -> list[str]:
-    """Return the ids of current passages that this coder has not coded with this codebook version."""
+    """Return the ids of current passages that this coder was not the last to code with a codebook version.
+
+    So a model that is taken back into use codes again what another coded meanwhile.
+    """
     rows = con.execute(
-        "SELECT p.passage_id FROM passages_current p WHERE (? OR p.\"role\" IS DISTINCT FROM 'interviewer') "
-        "AND NOT EXISTS (SELECT 1 FROM coded c WHERE c.passage_id = p.passage_id "
-        "AND c.coder = ? AND c.codebook = ? AND c.codebook_hash = ?) ORDER BY p.document_id, p.ordinal",
-        [interviewer, coder, codebook, codebook_hash],
+        "SELECT p.passage_id FROM passages_current p ANTI JOIN ("
+        "SELECT passage_id FROM coded WHERE codebook = ? GROUP BY passage_id "
+        "HAVING arg_max(coder, run_id) = ? AND arg_max(codebook_hash, run_id) = ?) c USING (passage_id) "
+        "WHERE (? OR p.\"role\" IS DISTINCT FROM 'interviewer') ORDER BY p.document_id, p.ordinal",
+        [codebook, coder, codebook_hash, interviewer],
     ).fetchall()
     return [row[0] for row in rows]
 

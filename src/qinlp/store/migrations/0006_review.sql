@@ -120,3 +120,79 @@ FROM (
 GROUP BY ALL;
 COMMENT ON VIEW judgements_current IS 'One row a passage and code that people judged: what was adjudicated, else the latest judgement.';
 COMMENT ON COLUMN judgements_current.disputed IS 'Whether coders contradict each other and nobody has decided yet.';
+
+CREATE TABLE promotions (
+  run_id VARCHAR NOT NULL,
+  model VARCHAR NOT NULL,
+  fingerprint VARCHAR NOT NULL,
+  replaces VARCHAR NOT NULL,
+  configured VARCHAR NOT NULL,
+  why VARCHAR NOT NULL,
+  comparison JSON NOT NULL,
+  promoted_by VARCHAR NOT NULL,
+  promoted_at TIMESTAMPTZ NOT NULL
+);
+COMMENT ON TABLE promotions IS 'One row a time that another model was taken into use than qinlp.toml names. Never changed; a later one supersedes.';
+COMMENT ON COLUMN promotions.run_id IS 'The run that trained or promoted it; ids sort by time.';
+COMMENT ON COLUMN promotions.model IS 'The model in use from then on: its folder under models/.';
+COMMENT ON COLUMN promotions.fingerprint IS 'Hash of its heads and its cold start.';
+COMMENT ON COLUMN promotions.replaces IS 'The model in use before.';
+COMMENT ON COLUMN promotions.configured IS 'coding.model of qinlp.toml at that time; while it names another, that one is in use.';
+COMMENT ON COLUMN promotions.why IS 'better (it was compared), by hand or rollback.';
+COMMENT ON COLUMN promotions.comparison IS 'By codebook: macro-F1 before and now, difference with its 95% interval, passages and documents compared on.';
+COMMENT ON COLUMN promotions.promoted_by IS 'The person; empty where training did.';
+COMMENT ON COLUMN promotions.promoted_at IS 'When.';
+
+CREATE VIEW model_in_use AS
+SELECT * FROM promotions QUALIFY row_number() OVER (PARTITION BY configured ORDER BY run_id DESC) = 1;
+COMMENT ON VIEW model_in_use IS 'One row a model that qinlp.toml named when others were promoted, and the one that is used instead of it.';
+
+CREATE VIEW coding_changes AS
+WITH latest AS (
+  SELECT passage_id, codebook, coder, max(run_id) AS run_id FROM coded GROUP BY passage_id, codebook, coder
+), pair AS (
+  SELECT passage_id, codebook, max(run_id) AS run_now, arg_max(coder, run_id) AS coder,
+    max(run_id, 2)[2] AS run_before, arg_max(coder, run_id, 2)[2] AS coder_before
+  FROM latest GROUP BY passage_id, codebook HAVING count(*) > 1
+), said AS (
+  SELECT pair.passage_id, pair.codebook, c.code, coder_before, coder,
+    max(c.probability) FILTER (c.run_id = run_before) AS probability_before,
+    max(c.probability) FILTER (c.run_id = run_now) AS probability,
+    coalesce(bool_or(c.decision) FILTER (c.run_id = run_before), false) AS decision_before,
+    coalesce(bool_or(c.decision) FILTER (c.run_id = run_now), false) AS decision
+  FROM pair JOIN codings c
+    ON c.passage_id = pair.passage_id AND c.codebook = pair.codebook AND c.run_id IN (run_before, run_now)
+  GROUP BY ALL
+), changed AS (
+  SELECT said.*, b.threshold AS threshold_before, n.threshold AS threshold,
+    coalesce(probability_before, 0) AS p, coalesce(probability, 0) AS q
+  FROM said
+  LEFT JOIN thresholds b ON b.coder = coder_before AND b.codebook = said.codebook AND b.code = said.code
+  LEFT JOIN thresholds n ON n.coder = said.coder AND n.codebook = said.codebook AND n.code = said.code
+  WHERE decision_before <> decision
+)
+SELECT t.document_id, t.passage_id, codebook, code, t.text, coder_before, coder, probability_before, probability,
+  threshold_before, threshold, decision_before, decision,
+  CASE
+    WHEN changed.threshold IS NULL OR threshold_before IS NULL THEN 'only one of them knows the code'
+    WHEN (p >= threshold_before) <> decision_before OR (q >= changed.threshold) <> decision THEN 'other codes'
+    WHEN (p >= changed.threshold) = (q >= threshold_before) THEN 'both moved'
+    WHEN (p >= changed.threshold) = decision THEN 'threshold moved'
+    ELSE 'probability moved'
+  END AS why
+FROM changed JOIN passages t USING (passage_id);
+COMMENT ON VIEW coding_changes IS 'One row a passage and code that the last two coders of a codebook decided otherwise.';
+COMMENT ON COLUMN coding_changes.document_id IS 'The document that the passage stands in.';
+COMMENT ON COLUMN coding_changes.passage_id IS 'The passage.';
+COMMENT ON COLUMN coding_changes.codebook IS 'The codebook''s id.';
+COMMENT ON COLUMN coding_changes.code IS 'The code''s id within the codebook.';
+COMMENT ON COLUMN coding_changes.text IS 'The words of the passage.';
+COMMENT ON COLUMN coding_changes.coder_before IS 'The machine coder before: model and fingerprint.';
+COMMENT ON COLUMN coding_changes.coder IS 'The machine coder that coded last.';
+COMMENT ON COLUMN coding_changes.probability_before IS 'What the coder before held of it; empty where too little to be kept.';
+COMMENT ON COLUMN coding_changes.probability IS 'What the last coder holds of it; empty where too little to be kept.';
+COMMENT ON COLUMN coding_changes.threshold_before IS 'Where the coder before decided; empty where it did not know the code.';
+COMMENT ON COLUMN coding_changes.threshold IS 'Where the last coder decides; empty where it does not know the code.';
+COMMENT ON COLUMN coding_changes.decision_before IS 'Whether the passage held the code.';
+COMMENT ON COLUMN coding_changes.decision IS 'Whether it holds it now.';
+COMMENT ON COLUMN coding_changes.why IS 'probability moved or threshold moved (that alone decides otherwise), both moved, other codes (its parts, or in an exclusive codebook a likelier code), or only one of them knows the code.';
