@@ -10,6 +10,7 @@ from qinlp.steps.matching import Matched, decide, match
 from qinlp.steps.measuring import Measured, measure
 from qinlp.steps.publishing import publish, unpublished
 from qinlp.steps.quarantine import Retried, dismiss, retry
+from qinlp.steps.queueing import Queued, assign, queue
 from qinlp.steps.reading import Ingested, ingest
 from qinlp.steps.reporting import measures, quarantined
 from qinlp.steps.run import Watch, unwatched
@@ -23,8 +24,10 @@ __all__ = [
     "Ingested",
     "Matched",
     "Measured",
+    "Queued",
     "Retried",
     "Watch",
+    "assign",
     "carry",
     "code",
     "decide",
@@ -37,6 +40,7 @@ __all__ = [
     "predict",
     "publish",
     "quarantined",
+    "queue",
     "retry",
     "search",
     "unpublished",

@@ -227,7 +227,7 @@ def _encoded(store: Store, encoder: Encoder, todo: Sequence[str]) -> Iterator[tu
     """
     for start in range(0, len(todo), PASSAGES_A_BATCH):
         with store.read() as con:
-            ids, vectors = _vectors(con, encoder, todo[start : start + PASSAGES_A_BATCH])
+            ids, vectors = read_vectors(con, encoder, todo[start : start + PASSAGES_A_BATCH])
         if ids:
             yield ids, vectors
 
@@ -238,7 +238,7 @@ def _each(compute: Compute, function: Callable[[W], T], works: Iterator[W]) -> I
     return zip(kept, compute(function, given), strict=True)
 
 
-def _vectors(con: Any, encoder: Encoder, ids: Sequence[str]) -> tuple[list[str], Floats]:
+def read_vectors(con: Any, encoder: Encoder, ids: Sequence[str]) -> tuple[list[str], Floats]:
     """Return the passages among `ids` that the encoder has read, and their vectors."""
     found = [pending.vectors(con, part.fingerprint, ids) for part in parts(encoder)]
     if not isinstance(encoder, Joined):

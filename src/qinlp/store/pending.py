@@ -105,7 +105,7 @@ def uncoded(
     rows = con.execute(
         "SELECT p.passage_id FROM passages_current p WHERE (? OR p.\"role\" IS DISTINCT FROM 'interviewer') "
         "AND NOT EXISTS (SELECT 1 FROM coded c WHERE c.passage_id = p.passage_id "
-        "AND c.coder = ? AND c.codebook = ? AND c.codebook_hash = ?) ORDER BY p.document_id, p.ordinal",
+        'AND c.coder = ? AND c.codebook = ? AND c.codebook_hash = ?) ORDER BY p.document_id, p."start"',
         [interviewer, coder, codebook, codebook_hash],
     ).fetchall()
     return [row[0] for row in rows]
