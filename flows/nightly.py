@@ -1,4 +1,4 @@
-"""The main job: what is new comes in, is coded, measured and published; a report says what was done."""
+"""The main job: what is new comes in, is coded, measured, laid before people and published; then a report."""
 
 from __future__ import annotations
 
@@ -26,6 +26,15 @@ def measure(project: Path) -> steps.Measured:
         return steps.measure(config.load(project), watch)
 
 
+@task(**AGAIN, task_run_name="queue")
+def queue(project: Path) -> steps.Queued:
+    """Take over what people judged, and lay on their desk what they should look at next."""
+    settings = config.load(project)
+    with show.progress() as watch:
+        steps.carry(settings, watch)
+        return steps.queue(settings, watch)
+
+
 @task(**AGAIN, task_run_name="publish")
 def publish(project: Path) -> Path:
     """Replace the snapshot for readers."""
@@ -34,7 +43,7 @@ def publish(project: Path) -> Path:
 
 @flow(name="nightly", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner())  # type: ignore[arg-type]
 def nightly(project: Path) -> Any:
-    """Ingest, code, learn where enough was reviewed, measure, and publish if anything changed."""
+    """Ingest, code, learn where enough was reviewed, measure, lay the queue, publish what changed."""
     settings, parts, log = config.load(project), Parts(), get_run_logger()
     began = datetime.now(UTC)
     outcome = bring_in(settings, parts)
@@ -43,6 +52,7 @@ def nightly(project: Path) -> Any:
         if steps.due(settings):
             outcome = replace(outcome, learned=parts.take("train", learn.submit(project)))
         outcome = replace(outcome, measured=parts.take("measure", measure.submit(project)))
+        parts.take("queue", queue.submit(project))
         if steps.unpublished(settings):
             parts.take("publish", publish.submit(project))
     outcome = replace(outcome, failures=tuple(parts.failures))

@@ -53,9 +53,13 @@ def test_a_rare_code_is_asked_about_as_much_as_a_common_one():
 
 def test_a_strategy_says_why():
     candidates = of([[0.02, 0.48], [0.9, 0.01]], second=np.array([[0.02, 0.5], [0.2, 0.01]]))
-    assert queue(candidates, share=0)[0] == (0, False, "unsure about b 0.48")
-    assert queue(candidates, "disagreement", share=0)[0] == (1, False, "coders differ on a 0.90, 0.20")
-    assert {item.why for item in queue(candidates, "random", share=0)} == {"random"}
+    assert queue(candidates, share=0)[0] == (0, False, "The model is unsure of b (48%).")
+    assert queue(candidates, "disagreement", share=0)[0] == (
+        1,
+        False,
+        "Two models differ on a (90% and 20%).",
+    )
+    assert {item.why for item in queue(candidates, "random", share=0)} == {"Drawn by chance."}
 
 
 def test_disagreement_begins_where_the_coders_are_furthest_apart():
@@ -66,7 +70,7 @@ def test_disagreement_begins_where_the_coders_are_furthest_apart():
 def test_likely_begins_with_what_probably_holds_most():
     candidates = of([[0.5, 0.1], [0.9, 0.8], [0.0, 0.7]])
     assert [item.why for item in queue(candidates, "likely", share=0)] == [
-        "likely a 0.90", "likely b 0.70", "likely a 0.50",
+        "The model expects a (90%).", "The model expects b (70%).", "The model expects a (50%).",
     ]  # fmt: skip
 
 
@@ -141,7 +145,7 @@ def test_the_share_is_kept_from_one_sitting_to_the_next():
     candidates = drawn(400)
     shown = [queue(candidates, first=1, judged=n, audited=n // 10)[0].audited for n in range(40)]
     assert np.flatnonzero(shown).tolist() == [9, 19, 29, 39]
-    assert [item.why for item in queue(candidates, first=20) if item.audited] == ["audit", "audit"]
+    assert [item.why for item in queue(candidates, first=20) if item.audited] == [strategies.AUDITED] * 2
 
 
 def test_what_the_audit_finds_is_fair_to_what_is_left():

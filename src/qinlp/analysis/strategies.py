@@ -25,6 +25,8 @@ NEAR = 0.9
 """Two passages whose vectors have at least this cosine are near-copies."""
 WINDOW = 9
 """After a passage, so many follow that are no near-copies of it."""
+AUDITED = "Drawn by chance, to measure the errors of what nobody looks at."
+"""Why a passage of the audit is there."""
 _DEEP = 2000
 """So many of the most uncertain passages are spread; the rest keep their order."""
 
@@ -33,6 +35,7 @@ _DEEP = 2000
 class Candidates:
     """The passages of one codebook that nobody has judged, and what was said of them.
 
+    `codes` are as people shall read them.
     `probabilities` has shape (passages, codes), calibrated. `vectors`, of length 1, has shape
     (passages, dimension). `second` are the probabilities of another coder, shape as the first.
     """
@@ -59,7 +62,7 @@ class Strategy:
     rank: Callable[[Candidates, int], Ranking]
     """From candidates and a seed."""
     words: str
-    """Says why a passage is there, before the code and its probability."""
+    """Says why a passage is there, before the code and its probability; a strategy without codes says all."""
 
 
 def uncertainty(candidates: Candidates, seed: int = 0) -> Ranking:
@@ -132,11 +135,11 @@ def random(candidates: Candidates, seed: int = 0) -> Ranking:
 
 
 STRATEGIES: dict[str, Strategy] = {
-    "uncertainty": Strategy(uncertainty, "unsure about"),
-    "diversity": Strategy(diversity, "unsure about"),
-    "disagreement": Strategy(disagreement, "coders differ on"),
-    "likely": Strategy(likely, "likely"),
-    "random": Strategy(random, "random"),
+    "uncertainty": Strategy(uncertainty, "The model is unsure of"),
+    "diversity": Strategy(diversity, "The model is unsure of"),
+    "disagreement": Strategy(disagreement, "Two models differ on"),
+    "likely": Strategy(likely, "The model expects"),
+    "random": Strategy(random, "Drawn by chance"),
 }
 
 
@@ -178,7 +181,7 @@ def audit(passages: Sequence[str], *, share: float = SHARE, seed: int = 0) -> Pl
 
 
 class Item(NamedTuple):
-    """A passage that waits: its position among the candidates, whether it is audit, and why it is there."""
+    """A passage that waits: its position among the candidates, whether it is audit, and a sentence why."""
 
     place: int
     audited: bool
@@ -216,7 +219,7 @@ def queue(
         first=first, share=share, judged=judged, audited=audited,
     )  # fmt: skip
     return [
-        Item(place, by_lot, "audit" if by_lot else _why(candidates, chosen, place, int(ranking.code[place])))
+        Item(place, by_lot, AUDITED if by_lot else _why(candidates, chosen, place, int(ranking.code[place])))
         for place, by_lot in mixed
     ]
 
@@ -249,10 +252,10 @@ def mix(
 
 def _why(candidates: Candidates, chosen: Strategy, place: int, code: int) -> str:
     if code < 0:
-        return chosen.words
+        return f"{chosen.words}."
     said = [candidates.probabilities, *([] if candidates.second is None else [candidates.second])]
-    numbers = ", ".join(f"{p[place, code]:.2f}" for p in said[: 1 + (chosen.rank is disagreement)])
-    return f"{chosen.words} {candidates.codes[code]} {numbers}"
+    numbers = " and ".join(f"{p[place, code]:.0%}" for p in said[: 1 + (chosen.rank is disagreement)])
+    return f"{chosen.words} {candidates.codes[code]} ({numbers})."
 
 
 def _by(of_codes: Floats, of_passages: Floats) -> Ranking:

@@ -14,7 +14,7 @@ from qinlp.errors import QinlpError
 
 # in the order that help lists their commands
 # isort: off
-from qinlp.cli import work, serve, quarantine, duplicates, review, questions, models, codebooks  # noqa: F401 - each puts its commands into the program
+from qinlp.cli import work, serve, quarantine, duplicates, review, queue, questions, models, codebooks  # noqa: F401 - each puts its commands into the program
 # isort: on
 
 _STOPPED = 130

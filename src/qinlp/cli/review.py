@@ -74,6 +74,7 @@ def serve(
         _add_if_missing(desk, name)
     if not alone:
         _check_open(desk, host, tls=certificate is not None)
+    _lay(config)
     _serve(config, host, port, (coder or _login()) if alone else "", certificate, key)
 
 
@@ -148,6 +149,15 @@ def _carry(config: Config) -> Carried:
     from qinlp import steps
 
     return steps.carry(config, wait=2.0)
+
+
+def _lay(config: Config) -> None:
+    """Make the queues that are not as the store is now."""
+    from qinlp import show, steps
+
+    with show.progress() as watch:
+        steps.carry(config, watch)
+        steps.queue(config, watch)
 
 
 def _carry_last(config: Config) -> None:

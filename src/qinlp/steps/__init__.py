@@ -11,6 +11,7 @@ from qinlp.steps.measuring import Measured, measure
 from qinlp.steps.promoting import Known, models, promote, rollback
 from qinlp.steps.publishing import publish, unpublished
 from qinlp.steps.quarantine import Retried, dismiss, retry
+from qinlp.steps.queueing import Queued, assign, queue
 from qinlp.steps.reading import Ingested, ingest
 from qinlp.steps.reporting import measures, quarantined
 from qinlp.steps.run import Watch, unwatched
@@ -28,8 +29,10 @@ __all__ = [
     "Lesson",
     "Matched",
     "Measured",
+    "Queued",
     "Retried",
     "Watch",
+    "assign",
     "carry",
     "code",
     "decide",
@@ -48,6 +51,7 @@ __all__ = [
     "promote",
     "publish",
     "quarantined",
+    "queue",
     "retry",
     "rollback",
     "search",

@@ -576,7 +576,7 @@ def add_recut(
             [new],
         ).fetchall()
     }
-    _add_passages(con, cut)
+    _add_passages(con, [p for p in cut if p.passage_id not in there])
     con.executemany(
         "INSERT INTO recuts VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         [

@@ -178,6 +178,8 @@ class Desk:
         """
         with self.open() as con:
             for act in acts:
+                if act.undoes is not None:
+                    _check_uncut(con, act)
                 made = con.execute(
                     "INSERT INTO acts (act_id, coder, kind, passage_id, codebook, body, undoes, at) "
                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -299,6 +301,24 @@ class Desk:
             )
             return con.total_changes - before
 
+    def assignments(self, codebook: str) -> list[tuple[str, str, str]]:
+        """Return (passage, coder, why) of all that was given to coders, in that order."""
+        with self.open() as con:
+            rows = con.execute(
+                "SELECT passage_id, coder, why FROM assignments WHERE codebook = ? ORDER BY at, rowid",
+                [codebook],
+            )
+            return [tuple(row) for row in rows]
+
+    def queue(self, codebook: str) -> list[Item]:
+        """Return the queue of a codebook, in order, whoever has dealt with it since."""
+        with self.open() as con:
+            rows = con.execute(
+                "SELECT * FROM items WHERE codebook = ? AND position IS NOT NULL ORDER BY position",
+                [codebook],
+            )
+            return [_item(row) for row in rows]
+
     def reached(self) -> int:
         """Return the place of the last act; 0 where there is none."""
         with self.open() as con:
@@ -374,6 +394,19 @@ def _cut(con: sqlite3.Connection, act: Act, items: Sequence[Item]) -> None:
         ],
     )
     con.executemany("INSERT OR IGNORE INTO items VALUES (?, ?, ?, ?, ?)", map(_row, items))
+
+
+def _check_uncut(con: sqlite3.Connection, act: Act) -> None:
+    """Refuse to take a recut back whose passages were recut since: passages would overlap."""
+    rows = con.execute(
+        "SELECT passage_id FROM cuts WHERE part = 'new' AND passage_id IN (SELECT passage_id FROM gone) "
+        "AND act_id IN (SELECT act_id FROM standing WHERE act_id = ? AND coder = ?)",
+        [act.undoes, act.coder],
+    )
+    if row := rows.fetchone():
+        raise StoreError(
+            f"passage {row['passage_id'][:8]} was split or merged since; take that back first, then this"
+        )
 
 
 def _lay(con: sqlite3.Connection, items: Sequence[Item]) -> None:

@@ -109,7 +109,8 @@ def uncoded(
         "SELECT p.passage_id FROM passages_current p ANTI JOIN ("
         "SELECT passage_id FROM coded WHERE codebook = ? GROUP BY passage_id "
         "HAVING arg_max(coder, run_id) = ? AND arg_max(codebook_hash, run_id) = ?) c USING (passage_id) "
-        "WHERE (? OR p.\"role\" IS DISTINCT FROM 'interviewer') ORDER BY p.document_id, p.ordinal",
+        "WHERE (? OR p.\"role\" IS DISTINCT FROM 'interviewer') "
+        'ORDER BY p.document_id, p."start"',
         [codebook, coder, codebook_hash, interviewer],
     ).fetchall()
     return [row[0] for row in rows]

@@ -55,14 +55,15 @@ COMMENT ON COLUMN recuts.recut_at IS 'When.';
 COMMENT ON COLUMN recuts.run_id IS 'The run that carried it here from the desk.';
 
 CREATE TABLE withdrawn (
-  act_id VARCHAR PRIMARY KEY,
+  act_id VARCHAR NOT NULL,
   coder VARCHAR NOT NULL,
   withdrawn_at TIMESTAMPTZ NOT NULL,
-  run_id VARCHAR NOT NULL
+  run_id VARCHAR NOT NULL,
+  PRIMARY KEY (act_id, coder)
 );
 COMMENT ON TABLE withdrawn IS 'One row a review or recut that its coder took back.';
 COMMENT ON COLUMN withdrawn.act_id IS 'The review_id or recut_id taken back.';
-COMMENT ON COLUMN withdrawn.coder IS 'Who took it back.';
+COMMENT ON COLUMN withdrawn.coder IS 'Who took it back; it holds only if it was theirs.';
 COMMENT ON COLUMN withdrawn.withdrawn_at IS 'When.';
 COMMENT ON COLUMN withdrawn.run_id IS 'The run that carried it here from the desk.';
 
@@ -79,22 +80,55 @@ COMMENT ON COLUMN carried.seq IS 'The last act carried; all before it are here t
 COMMENT ON COLUMN carried.run_id IS 'The run.';
 COMMENT ON COLUMN carried.carried_at IS 'When.';
 
+-- Passages ---------------------------------------------------------------------------------------
+
+CREATE VIEW passages_gone AS
+WITH valid AS (
+  SELECT r.passage_id, arg_max(r.part, r.rowid) AS part
+  FROM recuts r ANTI JOIN withdrawn w ON w.act_id = r.recut_id AND w.coder = r.coder GROUP BY r.passage_id
+)
+SELECT passage_id FROM (SELECT passage_id, bool_or(made) AS made FROM recuts GROUP BY passage_id)
+LEFT JOIN valid USING (passage_id) WHERE coalesce(part = 'old', made);
+COMMENT ON VIEW passages_gone IS 'One row a passage that stands no more: the latest recut that counts cut it up, or all recuts that made it were taken back.';
+
+CREATE OR REPLACE VIEW passages_current AS
+SELECT p.* FROM passages p
+SEMI JOIN documents_current d ON p.document_id = d.document_id AND p.text_hash = d.text_hash
+ANTI JOIN passages_gone gone ON gone.passage_id = p.passage_id;
+COMMENT ON VIEW passages_current IS 'One row a passage of the newest version of a document; what people split or merged stands as they cut it.';
+
+CREATE VIEW passages_moved AS
+SELECT p.passage_id, min(q.passage_id) AS now_id
+FROM (SELECT passage_id FROM judgements UNION SELECT passage_id FROM reviews) j JOIN passages p USING (passage_id)
+JOIN same_document m ON m.document_id = p.document_id AND m.document_id <> m.canonical_id
+JOIN documents_current d ON d.document_id = m.canonical_id
+JOIN passages q ON q.document_id = d.document_id AND q.text_hash = d.text_hash AND q.input_hash = p.input_hash
+GROUP BY p.passage_id;
+COMMENT ON VIEW passages_moved IS 'One row a passage that people judged in a paper''s other text, and the passage with the same words in the text that stands for both.';
+COMMENT ON COLUMN passages_moved.now_id IS 'The passage that the judgement holds for.';
+
+-- What people hold -------------------------------------------------------------------------------
+
 CREATE VIEW reviews_current AS
-SELECT * FROM reviews ANTI JOIN withdrawn ON withdrawn.act_id = reviews.review_id
+SELECT review_id, coalesce(now_id, r.passage_id) AS passage_id, codebook, codebook_hash, r.coder, status,
+  adjudicates, memo, seconds, why, strategy, reviewed_at, r.run_id
+FROM reviews r ANTI JOIN withdrawn w ON w.act_id = r.review_id AND w.coder = r.coder
+LEFT JOIN passages_moved m ON m.passage_id = r.passage_id
 QUALIFY row_number() OVER (
-  PARTITION BY passage_id, codebook, coder, adjudicates ORDER BY reviewed_at DESC, review_id DESC) = 1;
+  PARTITION BY coalesce(now_id, r.passage_id), codebook, r.coder, adjudicates
+  ORDER BY reviewed_at DESC, review_id DESC) = 1;
 COMMENT ON VIEW reviews_current IS 'One row a passage, codebook and coder: their latest review of it that they did not take back.';
 
 CREATE VIEW judgements_by_coder AS
 WITH coded_by AS (
   SELECT * FROM reviews_current WHERE status = 'coded'
 ), said AS (
-  SELECT j.passage_id, j.codebook, j.code, j.coder, j.present, coalesce(j.adjudicates, false) AS adjudicates,
-    j.memo, j.judged_at, j.judgement_id, j.review_id
-  FROM judgements j
+  SELECT coalesce(now_id, j.passage_id) AS passage_id, j.codebook, j.code, j.coder, j.present,
+    coalesce(j.adjudicates, false) AS adjudicates, j.memo, j.judged_at, j.judgement_id, j.review_id
+  FROM judgements j LEFT JOIN passages_moved m ON m.passage_id = j.passage_id
   WHERE j.review_id IS NULL OR j.review_id IN (SELECT review_id FROM coded_by)
   QUALIFY row_number() OVER (
-    PARTITION BY j.passage_id, j.codebook, j.code, j.coder, coalesce(j.adjudicates, false)
+    PARTITION BY coalesce(now_id, j.passage_id), j.codebook, j.code, j.coder, coalesce(j.adjudicates, false)
     ORDER BY j.judged_at DESC, j.judgement_id DESC) = 1
 )
 FROM said
@@ -118,7 +152,7 @@ FROM (
   SELECT *, {'adjudicates': adjudicates, 'at': judged_at, 'id': judgement_id} AS ranked FROM judgements_by_coder
 )
 GROUP BY ALL;
-COMMENT ON VIEW judgements_current IS 'One row a passage and code that people judged: what was adjudicated, else the latest judgement.';
+COMMENT ON VIEW judgements_current IS 'One row a passage and code that people judged: what was adjudicated, else the latest judgement. One of a paper''s other text holds for the passage with the same words.';
 COMMENT ON COLUMN judgements_current.disputed IS 'Whether coders contradict each other and nobody has decided yet.';
 
 CREATE TABLE promotions (
@@ -196,3 +230,64 @@ COMMENT ON COLUMN coding_changes.threshold IS 'Where the last coder decides; emp
 COMMENT ON COLUMN coding_changes.decision_before IS 'Whether the passage held the code.';
 COMMENT ON COLUMN coding_changes.decision IS 'Whether it holds it now.';
 COMMENT ON COLUMN coding_changes.why IS 'probability moved or threshold moved (that alone decides otherwise), both moved, other codes (its parts, or in an exclusive codebook a likelier code), or only one of them knows the code.';
+
+CREATE VIEW reviewed AS
+SELECT DISTINCT passage_id, codebook FROM reviews_current WHERE status = 'coded';
+COMMENT ON VIEW reviewed IS 'One row a passage and codebook that a person went through whole: there the machine coder counts no more.';
+COMMENT ON COLUMN reviewed.codebook IS 'The codebook''s id.';
+
+-- Both together ----------------------------------------------------------------------------------
+
+CREATE OR REPLACE VIEW coded_passages AS
+WITH decided AS (
+  SELECT c.passage_id, c.codebook, c.code, c.probability, 'model' AS decided_by, c.coder
+  FROM codings_current c ANTI JOIN judgements_current j
+    ON c.passage_id = j.passage_id AND c.codebook = j.codebook AND c.code = j.code
+  ANTI JOIN reviewed r ON c.passage_id = r.passage_id AND c.codebook = r.codebook
+  WHERE c.decision
+  UNION ALL
+  SELECT j.passage_id, j.codebook, j.code, c.probability, 'human', j.coder
+  FROM judgements_current j LEFT JOIN codings_current c USING (passage_id, codebook, code)
+  WHERE j.present
+)
+SELECT p.document_id, p.passage_id, d.title, d.year, d.kind, p.section, p.speaker, p."role", p.text,
+  decided.codebook, decided.code, t.name AS code_name, t.parent AS code_parent,
+  decided.probability, decided.decided_by, decided.coder,
+  p.ordinal, p."start", p."end", p.context, d.source
+FROM decided
+JOIN passages p USING (passage_id)
+JOIN documents_current d ON d.document_id = p.document_id AND d.text_hash = p.text_hash
+ANTI JOIN passages_gone gone ON gone.passage_id = p.passage_id
+LEFT JOIN code_tree t ON t.codebook = decided.codebook AND t.code = decided.code;
+COMMENT ON VIEW coded_passages IS 'One row a passage and a code it holds: what people judged, and what the machine decided where nobody went through the passage or judged the code.';
+COMMENT ON COLUMN coded_passages.document_id IS 'The document that the passage stands in.';
+COMMENT ON COLUMN coded_passages.passage_id IS 'The passage; comes again with every code that it holds.';
+COMMENT ON COLUMN coded_passages.text IS 'The words of the passage.';
+COMMENT ON COLUMN coded_passages.code IS 'The code''s id within the codebook, such as inr.resources.';
+COMMENT ON COLUMN coded_passages.code_name IS 'Name of the code.';
+COMMENT ON COLUMN coded_passages.code_parent IS 'The code it is part of.';
+COMMENT ON COLUMN coded_passages.probability IS 'The machine coder''s calibrated probability; empty where it gave none.';
+COMMENT ON COLUMN coded_passages.decided_by IS 'human or model.';
+COMMENT ON COLUMN coded_passages.coder IS 'The person, or the model and its fingerprint.';
+
+CREATE OR REPLACE VIEW review_queue AS
+SELECT p.document_id, p.passage_id, u.codebook, p.text, p.context, p.speaker, p.section, u.codes, u.margin
+FROM (
+  SELECT c.passage_id, c.codebook,
+    list({'code': c.code, 'probability': c.probability} ORDER BY abs(c.probability - t.threshold)) AS codes,
+    min(abs(c.probability - t.threshold)) AS margin
+  FROM codings_current c
+  JOIN thresholds t ON t.coder = c.coder AND t.codebook = c.codebook AND t.code = c.code
+  ANTI JOIN judgements_current j
+    ON c.passage_id = j.passage_id AND c.codebook = j.codebook AND c.code = j.code
+  ANTI JOIN reviewed r ON c.passage_id = r.passage_id AND c.codebook = r.codebook
+  WHERE c.probability BETWEEN t.unsure_from AND t.unsure_to
+  GROUP BY c.passage_id, c.codebook
+) u
+JOIN passages_current p USING (passage_id);
+COMMENT ON VIEW review_queue IS 'One row a passage and codebook that waits for a person, because the model is unsure of a code and nobody went through it.';
+COMMENT ON COLUMN review_queue.document_id IS 'The document that the passage stands in.';
+COMMENT ON COLUMN review_queue.passage_id IS 'The passage.';
+COMMENT ON COLUMN review_queue.text IS 'The words of the passage.';
+COMMENT ON COLUMN review_queue.codes IS 'The codes it is unsure of, nearest to their threshold first: code, probability.';
+COMMENT ON COLUMN review_queue.margin IS 'Distance of the nearest one from its threshold; sort by it.';
