@@ -162,10 +162,7 @@ def test_the_same_judgements_are_tried_once(learned, count):
 def test_too_little_is_told_and_not_tried(study, count):
     review(study, truth, rows=passages(study)[:30])
     there = count(study.database_path)
-    assert (
-        "valence 30 passages of 5 documents reviewed; 50 passages of 10 documents"
-        in learning.learn(study).why
-    )
+    assert "valence 30 of 50 passages, 5 of 10 documents" in learning.learn(study).why
     assert count(study.database_path) == there
 
 
@@ -395,3 +392,27 @@ def test_the_command_line_trains_lists_promotes_and_goes_back(learned):
     assert f"{new} is in use instead of words" in qinlp("model", "promote", new)
     qinlp("code")
     assert "moved" in qinlp("ask", "changed-codings", "--format", "json")
+
+
+@pytest.mark.flows
+def test_nightly_learns_when_enough_was_reviewed_and_tells(coded, qinlp):
+    path = coded / "qinlp.toml"
+    path.write_text(path.read_text("utf-8") + "[review]\nretrain_after = 2\n", "utf-8")
+    settings = config.load(coded)
+    review(settings, truth, rows=passages(settings)[:2])
+    done = qinlp("--project", coded, "run", "nightly")
+    assert done.returncode == 0, done.stderr
+    assert "too little is judged: valence 2 of 50 passages, 1 of 10 documents" in done.stdout
+
+
+def test_heads_without_a_code_can_learn(model_folder):
+    old = models.load_heads(model_folder / "heads" / "valence.skops")
+    draw = np.random.default_rng(0)
+    vectors = draw.normal(size=(80, fake.DIMENSION)).astype(np.float32)
+    none = np.zeros((80, 2), bool)
+    groups = [str(i // 4) for i in range(80)]
+    empty = heads.train("valence", "", list(old.codes), vectors, none, ~none, groups).heads
+    assert empty.codes == ()
+    present = np.column_stack([vectors[:, 0] > 0, none[:, 0]])
+    new, learned = heads.refit(empty, list(old.codes), vectors, present, ~none, groups)
+    assert learned == set(new.codes) == {old.codes[0]}

@@ -170,9 +170,10 @@ def _learn(config: Config, watch: Watch) -> Learned:
     for name in config.coding.codebooks:
         book = find_codebook(name, config.codebook_folders)
         rows = [row for row in lesson.rows if row.coded_with(book.id)]
-        if len(rows) < FEWEST_PASSAGES or len({row.group for row in rows}) < FEWEST_DOCUMENTS:
+        documents = len({row.group for row in rows})
+        if len(rows) < FEWEST_PASSAGES or documents < FEWEST_DOCUMENTS:
             why.append(
-                f"{name} {len(rows)} passages of {len({row.group for row in rows})} documents reviewed"
+                f"{name} {len(rows)} of {FEWEST_PASSAGES} passages, {documents} of {FEWEST_DOCUMENTS} documents"
             )
             continue
         watch(f"learning {name}", 0, FOLDS)
@@ -184,8 +185,7 @@ def _learn(config: Config, watch: Watch) -> Learned:
             why.append(f"{name} has no code that {heads.FEWEST} passages hold")
     if not examined:
         return Learned(
-            f"too little is judged: {'; '.join(why)}; {FEWEST_PASSAGES} passages of {FEWEST_DOCUMENTS} "
-            f"documents are needed, and {heads.FEWEST} that hold a code"
+            f"too little is judged: {'; '.join(why)}; review more, whole passages of more documents"
         )
     better = any(one.better for one in examined) and not any(one.worse for one in examined)
     shown = "; ".join(map(str, examined))

@@ -127,6 +127,8 @@ def _flow(config: Config, name: str) -> bool:
         _tell_ingested(outcome.ingested)
     if outcome.coded is not None:
         _tell_coded(outcome.coded)
+    if outcome.learned is not None:
+        typer.echo(f"{outcome.learned.why}.")
     for failure in outcome.failures:
         typer.echo(f"qinlp: {failure.line}", err=True)
     return bool(outcome.failures)

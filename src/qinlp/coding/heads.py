@@ -204,10 +204,11 @@ def refit(
     if not new.any() or not tests:
         return old, frozenset()
     known = np.array([code in at for code in kept])
-    column = np.array([at.get(code, 0) for code in kept], np.intp)
+    column = np.array([at.get(code, -1) for code in kept], np.intp)
 
     def of_old(values: Floats, otherwise: float) -> Floats:
-        return np.asarray(np.where(known, values[..., column], otherwise))
+        padded = np.concatenate([values, np.full((*values.shape[:-1], 1), otherwise)], -1)
+        return np.asarray(padded[..., column])
 
     weights, bias = of_old(old.weights, 0.0), of_old(old.bias, -10.0)
     place = {code: i for i, code in enumerate(kept)}

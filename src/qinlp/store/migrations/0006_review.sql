@@ -182,28 +182,35 @@ SELECT * FROM promotions QUALIFY row_number() OVER (PARTITION BY configured ORDE
 COMMENT ON VIEW model_in_use IS 'One row a model that qinlp.toml named when others were promoted, and the one that is used instead of it.';
 
 CREATE VIEW coding_changes AS
-WITH latest AS (
-  SELECT passage_id, codebook, coder, max(run_id) AS run_id FROM coded GROUP BY passage_id, codebook, coder
+WITH worked AS MATERIALIZED (
+  SELECT codebook, coder, run_id FROM coded GROUP BY codebook, coder, run_id
 ), pair AS (
-  SELECT passage_id, codebook, max(run_id) AS run_now, arg_max(coder, run_id) AS coder,
-    max(run_id, 2)[2] AS run_before, arg_max(coder, run_id, 2)[2] AS coder_before
-  FROM latest GROUP BY passage_id, codebook HAVING count(*) > 1
+  SELECT codebook, max_by(coder, run_id) AS coder, max_by(coder, run_id, 2)[2] AS coder_before
+  FROM (SELECT codebook, coder, max(run_id) AS run_id FROM worked GROUP BY codebook, coder)
+  GROUP BY codebook HAVING count(*) > 1
+), side AS MATERIALIZED (
+  SELECT codebook, run_id, worked.coder = pair.coder AS is_now
+  FROM pair JOIN worked USING (codebook) WHERE worked.coder IN (pair.coder, coder_before)
+), decided AS (
+  SELECT passage_id, codebook, code, bool_or(is_now) AS decision
+  FROM codings JOIN side USING (codebook, run_id) WHERE codings.decision
+  GROUP BY passage_id, codebook, code HAVING bool_and(is_now) = bool_or(is_now)
+), compared AS (
+  SELECT decided.* FROM decided JOIN pair USING (codebook)
+  SEMI JOIN coded other ON other.passage_id = decided.passage_id AND other.codebook = decided.codebook
+    AND other.coder = CASE WHEN decision THEN coder_before ELSE pair.coder END
 ), said AS (
-  SELECT pair.passage_id, pair.codebook, c.code, coder_before, coder,
-    max(c.probability) FILTER (c.run_id = run_before) AS probability_before,
-    max(c.probability) FILTER (c.run_id = run_now) AS probability,
-    coalesce(bool_or(c.decision) FILTER (c.run_id = run_before), false) AS decision_before,
-    coalesce(bool_or(c.decision) FILTER (c.run_id = run_now), false) AS decision
-  FROM pair JOIN codings c
-    ON c.passage_id = pair.passage_id AND c.codebook = pair.codebook AND c.run_id IN (run_before, run_now)
-  GROUP BY ALL
+  SELECT passage_id, codebook, code, bool_or(compared.decision) AS decision,
+    max(probability) FILTER (is_now) AS probability, max(probability) FILTER (NOT is_now) AS probability_before
+  FROM compared JOIN codings c USING (passage_id, codebook, code) JOIN side USING (codebook, run_id)
+  GROUP BY passage_id, codebook, code
 ), changed AS (
-  SELECT said.*, b.threshold AS threshold_before, n.threshold AS threshold,
+  SELECT said.*, NOT decision AS decision_before, pair.coder, coder_before,
+    b.threshold AS threshold_before, n.threshold AS threshold,
     coalesce(probability_before, 0) AS p, coalesce(probability, 0) AS q
-  FROM said
+  FROM said JOIN pair USING (codebook)
   LEFT JOIN thresholds b ON b.coder = coder_before AND b.codebook = said.codebook AND b.code = said.code
-  LEFT JOIN thresholds n ON n.coder = said.coder AND n.codebook = said.codebook AND n.code = said.code
-  WHERE decision_before <> decision
+  LEFT JOIN thresholds n ON n.coder = pair.coder AND n.codebook = said.codebook AND n.code = said.code
 )
 SELECT t.document_id, t.passage_id, codebook, code, t.text, coder_before, coder, probability_before, probability,
   threshold_before, threshold, decision_before, decision,
