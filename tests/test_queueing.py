@@ -418,7 +418,11 @@ def test_current_passages_tile_the_document_as_a_notebook_says(one_document, dee
     try:
         for number, (deed, n, coder) in enumerate(deeds):
             if deed == "u":
-                able = [r for r in standing if r[1] == coder and set(r[3]) <= set(spans)]
+                able = [
+                    one for i, one in enumerate(standing)
+                    if one[1] == coder
+                    and not any(set(one[3]) & {*later[2], *later[3]} for later in standing[i + 1 :])
+                ]  # fmt: skip
                 if not able:
                     continue
                 undone = able[n % len(able)]

@@ -152,11 +152,13 @@ def _carry(config: Config) -> Carried:
 
 
 def _lay(config: Config) -> None:
-    """Make the queues that are not as the store is now."""
+    """Make the queues that are not as the store is now; while a step writes, those there will do."""
+    from contextlib import suppress
+
     from qinlp import show, steps
 
-    with show.progress() as watch:
-        steps.carry(config, watch)
+    with show.progress() as watch, suppress(StoreBusy):
+        steps.carry(config, watch, wait=10.0)
         steps.queue(config, watch)
 
 

@@ -399,8 +399,9 @@ def _cut(con: sqlite3.Connection, act: Act, items: Sequence[Item]) -> None:
 def _check_uncut(con: sqlite3.Connection, act: Act) -> None:
     """Refuse to take a recut back whose passages were recut since: passages would overlap."""
     rows = con.execute(
-        "SELECT passage_id FROM cuts WHERE part = 'new' AND passage_id IN (SELECT passage_id FROM gone) "
-        "AND act_id IN (SELECT act_id FROM standing WHERE act_id = ? AND coder = ?)",
+        "SELECT n.passage_id FROM standing r JOIN cuts n ON n.act_id = r.act_id AND n.part = 'new' "
+        "JOIN cuts c ON c.passage_id = n.passage_id JOIN standing later ON later.act_id = c.act_id "
+        "WHERE r.act_id = ? AND r.coder = ? AND later.seq > r.seq",
         [act.undoes, act.coder],
     )
     if row := rows.fetchone():
