@@ -193,7 +193,8 @@ def main() -> None:
             fake.make(words)
         played = play(folder / "project", 60 * given.minutes, fake_model=words)
     print(
-        f"{len(played.took)} judgements, {len(played.acknowledged)} acknowledged, {played.came} documents came in"
+        f"{len(played.took)} judgements, {len(played.acknowledged)} acknowledged, "
+        f"{played.came} documents came in"
     )
     print(f"lost {played.lost}, doubled {played.doubled}, errors {len(played.errors)} {played.errors[:3]}")
     print(

@@ -26,13 +26,18 @@ def measure(project: Path) -> steps.Measured:
         return steps.measure(config.load(project), watch)
 
 
+@task(**AGAIN, task_run_name="carry")
+def carry(project: Path) -> steps.Carried:
+    """Take over what reviewers did at their desk."""
+    with show.progress() as watch:
+        return steps.carry(config.load(project), watch)
+
+
 @task(**AGAIN, task_run_name="queue")
 def queue(project: Path) -> steps.Queued:
-    """Take over what people judged, and lay on their desk what they should look at next."""
-    settings = config.load(project)
+    """Lay on the reviewers' desk what they should look at next."""
     with show.progress() as watch:
-        steps.carry(settings, watch)
-        return steps.queue(settings, watch)
+        return steps.queue(config.load(project), watch)
 
 
 @task(**AGAIN, task_run_name="publish")
@@ -43,11 +48,12 @@ def publish(project: Path) -> Path:
 
 @flow(name="nightly", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner())  # type: ignore[arg-type]
 def nightly(project: Path) -> Any:
-    """Ingest, code, learn where enough was reviewed, measure, lay the queue, publish what changed."""
+    """Ingest, take over reviews, code, learn if it is due, measure, lay the queue, publish what changed."""
     settings, parts, log = config.load(project), Parts(), get_run_logger()
     began = datetime.now(UTC)
     outcome = bring_in(settings, parts)
     if settings.database_path.exists():
+        parts.take("carry", carry.submit(project))
         outcome = replace(outcome, coded=parts.take("code", code(project, return_state=True)))
         if steps.due(settings):
             outcome = replace(outcome, learned=parts.take("train", learn.submit(project)))

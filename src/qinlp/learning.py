@@ -173,7 +173,8 @@ def _learn(config: Config, watch: Watch) -> Learned:
         documents = len({row.group for row in rows})
         if len(rows) < FEWEST_PASSAGES or documents < FEWEST_DOCUMENTS:
             why.append(
-                f"{name} {len(rows)} of {FEWEST_PASSAGES} passages, {documents} of {FEWEST_DOCUMENTS} documents"
+                f"{name} {len(rows)} of {FEWEST_PASSAGES} passages, "
+                f"{documents} of {FEWEST_DOCUMENTS} documents"
             )
             continue
         watch(f"learning {name}", 0, FOLDS)
