@@ -192,10 +192,8 @@ def main() -> None:
         if words:
             fake.make(words)
         played = play(folder / "project", 60 * given.minutes, fake_model=words)
-    print(
-        f"{len(played.took)} judgements, {len(played.acknowledged)} acknowledged, "
-        f"{played.came} documents came in"
-    )
+    print(f"{len(played.acknowledged)} of {len(played.took)} judgements acknowledged")
+    print(f"{played.came} documents came in")
     print(f"lost {played.lost}, doubled {played.doubled}, errors {len(played.errors)} {played.errors[:3]}")
     print(
         f"submit: median {1000 * statistics.median(played.took):.0f} ms, "

@@ -10,7 +10,6 @@ Needs chromium.
 from __future__ import annotations
 
 import random
-import re
 import secrets
 import shutil
 import socket
@@ -18,7 +17,6 @@ import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
-from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -29,7 +27,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from qinlp import config, steps
 from qinlp.codebook import find
-from qinlp.review import app, findings, house, reader
+from qinlp.review import app, findings
 from qinlp.store import Store
 from qinlp.store.desk import Act, Desk, Item, of
 
@@ -57,62 +55,6 @@ def project(given: str | None, folder: Path) -> config.Config:
     steps.ingest(settings, [sample / "abstracts", sample / "transcripts"])
     steps.code(settings)
     return settings
-
-
-def lay(settings: config.Config) -> Desk:
-    """Put a queue on the desk: passages with codes, unsure ones first, some for the audit."""
-    at = house.furnish(settings, "", frozenset())
-    with Store(settings.database_path).read() as con:
-        names = [
-            row[0]
-            for row in con.execute(
-                "SELECT passage_id FROM codings_current JOIN passages_current USING (passage_id) "
-                "WHERE codebook = ? GROUP BY passage_id, document_id, ordinal "
-                "HAVING count(*) FILTER (probability BETWEEN 0.2 AND 0.8) > 1 "
-                "ORDER BY min(abs(probability - 0.5)), passage_id LIMIT 120",
-                [BOOK],
-            ).fetchall()
-        ]
-    known = {code.id for code in at.book(BOOK).assignable}
-    cues = {
-        word
-        for code in at.book(BOOK)
-        for called in (code.name, *code.synonyms)
-        for word in called.lower().split()
-        if len(word) > 4
-    }
-    items = []
-    for n, name in enumerate(names):
-        found = reader.item(at, BOOK, name)
-        if found is None:
-            continue
-        body: dict[str, Any] = dict(found.body)
-        unsure = min(
-            (s for s in body["suggestions"] if s["code"] in known),
-            key=lambda one: abs(one["probability"] - 0.5),
-        )
-        body["cues"] = [
-            [m.start(), m.end(), "cue"] for m in re.finditer(r"\w+", body["text"]) if m[0].lower() in cues
-        ]
-        body["because"] = f"The model is unsure of {unsure['name']}: {unsure['probability']:.0%}."
-        items.append(Item(BOOK, float(n), name, "audit" if n % 10 == 9 else "unsure", body))
-    for one, other in pairwise(items):
-        like = {"text": other.body["text"], "coder": "kari", "likeness": 0.71}
-        like["codes"] = [s["name"] for s in other.body["suggestions"] if s["decided"] and s["code"] in known]
-        one.body["evidence"].append(like)
-    points = []
-    for n in range(0, 300, 10):
-        left = 0.985**n
-        points.append(
-            {"reviewed": n, "error": 0.04 + 0.13 * left, "low": 0.03 + 0.1 * left, "high": 0.06 + 0.15 * left}
-        )
-    desk = of(settings.database_path)
-    desk.lay(
-        BOOK, items,
-        {"left": "Review about 140 more passages to bring the expected error of the others under 5% "
-                 "(95% interval 3.6 to 6.3%).", "coverage": points},
-    )  # fmt: skip
-    return desk
 
 
 def work(desk: Desk) -> None:
@@ -199,9 +141,11 @@ def main() -> None:
     TO.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         settings = project(sys.argv[1] if len(sys.argv) > 1 else None, Path(name) / "project")
-        desk = lay(settings)
+        desk = of(settings.database_path)
+        steps.queue(settings)
         work(desk)
         steps.carry(settings)
+        steps.queue(settings)  # what is left, now that much is judged
         with Store(settings.database_path).read() as con:
             document = con.execute(
                 "SELECT document_id FROM documents_current WHERE kind = 'transcript' ORDER BY title LIMIT 1"

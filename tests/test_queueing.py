@@ -331,6 +331,32 @@ def test_the_model_counts_no_more_where_a_person_went_through(ward):
     assert rows(ward, asked, passage) == before
 
 
+def test_the_commands_lay_list_and_assign(ward, capsys):
+    from qinlp.cli import app
+
+    def say(*words):
+        app(["--project", str(ward.folder), "review", *words], standalone_mode=False)
+        return capsys.readouterr().out
+
+    listed = say("queue", "--codebook", "npt", "-n", "3")
+    assert "npt: 60 passages in the queue, of 160 that nobody looked at" in listed
+    assert "   3. " in listed
+    assert "   4. " not in listed
+    said = listed.splitlines()
+    assert all(len(line) <= 80 for line in said if line.startswith("      "))
+    assert queue(ward)[0].body["because"] in listed
+    assert "Drawn by chance." in say("queue", "--codebook", "npt", "--strategy", "random", "-n", "3")
+    for n, passage in enumerate(ids(ward)[:20]):
+        review(ward, passage, number=n)
+    assert "per: 20 passages more" in say("assign", "--codebook", "npt", "--to", "per", "--share", "1")
+    assert "Nothing more to assign" in say("assign", "--codebook", "npt", "--to", "per")
+    assert "diversity" in say("strategies")
+    with pytest.raises(ConfigError, match="did you mean 'npt'"):
+        say("queue", "--codebook", "nptt")
+    with pytest.raises(ConfigError, match="did you mean 'uncertainty'"):
+        say("queue", "--strategy", "uncertain")
+
+
 # --- recuts -------------------------------------------------------------------------------------------
 
 

@@ -203,10 +203,11 @@ def _queue(
     )  # fmt: skip
 
     wanted = {drawn[one.place]: (one.audited, one.why) for one in chosen}
+    coded = {(passage, name) for passage, name, _ in reviews}
     given = {
         passage: "It was given to one of you."
         for passage, name, _ in at.assignments(book.id)
-        if passage not in wanted and (passage, name) not in {(p, c) for p, c, _ in reviews}
+        if passage not in wanted and (passage, name) not in coded
     }
     because = {**{name: why for name, (_, why) in wanted.items()}, **given}
     extra = [name for name in given if name not in said]
@@ -365,11 +366,12 @@ def _evidence(
 
     if not judged or not names:
         return {}
-    those = _vectors(config, store, book, [one[0] for one in judged])
+    vectors = _vectors(config, store, book, [*(one[0] for one in judged), *names])
+    those, these = vectors[: len(judged)], vectors[len(judged) :]
     found = {}
     for start in range(0, len(names), PASSAGES_A_BATCH):
         batch = names[start : start + PASSAGES_A_BATCH]
-        likeness = _vectors(config, store, book, batch) @ those.T
+        likeness = these[start : start + PASSAGES_A_BATCH] @ those.T
         for name, row in zip(batch, likeness, strict=True):
             near = [int(i) for i in np.argsort(-row, kind="stable") if judged[i][0] != name][:EVIDENCE]
             found[name] = [

@@ -105,7 +105,7 @@ JOIN documents_current d ON d.document_id = m.canonical_id
 JOIN passages q ON q.document_id = d.document_id AND q.text_hash = d.text_hash AND q.input_hash = p.input_hash
 GROUP BY p.passage_id;
 COMMENT ON VIEW passages_moved IS 'One row a passage that people judged in a paper''s other text, and the passage with the same words in the text that stands for both.';
-COMMENT ON COLUMN passages_moved.passage_id IS 'The passage.';
+COMMENT ON COLUMN passages_moved.passage_id IS 'The passage that was judged.';
 COMMENT ON COLUMN passages_moved.now_id IS 'The passage that the judgement holds for.';
 
 -- What people hold -------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ JOIN coded_by r USING (passage_id, codebook)
 ANTI JOIN said ON said.passage_id = asked.passage_id AND said.codebook = asked.codebook
   AND said.code = asked.code AND said.coder = r.coder AND said.adjudicates = r.adjudicates;
 COMMENT ON VIEW judgements_by_coder IS 'One row a passage, code and coder: what they hold now; a code that they did not give in a whole review is absent.';
-COMMENT ON COLUMN judgements_by_coder.passage_id IS 'The passage.';
+COMMENT ON COLUMN judgements_by_coder.passage_id IS 'The passage; of a paper''s other text, the one with the same words.';
 COMMENT ON COLUMN judgements_by_coder.coder IS 'Who judged.';
 COMMENT ON COLUMN judgements_by_coder.review_id IS 'The review it was said in, or that left it out; empty where it came in from elsewhere.';
 
