@@ -125,7 +125,7 @@ class Review:
     strategy: str = "uncertainty"
     """The order of the queue; `qinlp review strategies` lists them."""
     audit_share: float = 0.1
-    """Share of the queue drawn by chance from what the model is sure of, to measure its errors there."""
+    """Share of the queue drawn by chance from all that nobody looked at, to measure the errors there."""
     double_share: float = 0.1
     """Share of reviewed passages that a second coder is given as well, blind."""
     target_error: float = 0.05

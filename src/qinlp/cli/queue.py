@@ -53,7 +53,7 @@ def review_queue(
             f"{book}: {counted(len(waiting), 'passage')} in the queue, of {of_all:,} that nobody looked at"
         )
         if left:
-            typer.echo(f"{left[0].upper()}{left[1:]}.")
+            typer.echo(left)
         for number, item in enumerate(waiting[:first], 1):
             typer.echo(f"{number:>4}. {item.body['because']}")
             typer.echo(f"      {_short(item.body['text'], WIDTH - 6)}")

@@ -146,7 +146,7 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What people found in passages drawn by chance from those that the model is sure of."""
+    """What people found in passages drawn by chance from those that nobody had looked at."""
 
     passages: Share | None
     """Those coded wrongly in any code; None before the first was audited."""

@@ -457,9 +457,10 @@ def _left(curve: Curve, target: float, step: int) -> str:
 
     found: Needed = curve.needed(target)
     found = replace(found, more=found.more * step, surely=found.surely * step)
-    if found.surely == found.more:
-        return str(found)
-    return f"{found}; {found.surely:,} to bring the upper end of the interval there, too"
+    said = str(found)
+    if found.surely != found.more:
+        said += f"; {found.surely:,} to bring the upper end of the interval there, too"
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 def _plain(value: Any) -> Any:
