@@ -228,13 +228,15 @@ def _search(one: Search, until: object, now: datetime) -> Iterator[Finding]:
 
 def _quarantine(con: DuckDBPyConnection) -> Iterator[Finding]:
     row = con.execute(
-        "SELECT count(*), min(source) FROM quarantine SEMI JOIN latest_run USING (run_id)"
+        "SELECT count(*), min(source) FROM quarantine_open SEMI JOIN latest_run USING (run_id)"
     ).fetchone()
     if row and row[0]:
+        first = Path(row[1])
         yield Finding(
             "quarantine", "quarantine",
-            f"the last run could not read {row[0]:,} record{'s' * (row[0] > 1)}, first of {row[1]}",
-            "`qinlp ask quarantine` tells why",
+            f"the last run could not read {row[0]:,} record{'s' * (row[0] > 1)}, first of "
+            f"{first.name if first.is_absolute() else first}",
+            "`qinlp quarantine list` tells why",
         )  # fmt: skip
 
 
