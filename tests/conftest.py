@@ -5,12 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import settings as hypothesis
 
 import fake
-from qinlp import config, steps
+from qinlp import cli, config, steps
 from qinlp.store import Store
+from qinlp.store.migrate import migrate
 
 ROOT = Path(__file__).parents[1]
 
@@ -80,6 +82,31 @@ def qinlp(model_folder, tmp_path):
 
     run.environment = own
     return run
+
+
+@pytest.fixture
+def con():
+    """Return an empty store in memory."""
+    with duckdb.connect(config={"threads": 1}) as con:
+        migrate(con)
+        yield con
+
+
+@pytest.fixture
+def run(project, monkeypatch, capfdbinary):
+    """Return a function that runs the command line in this process: (exit code, output in bytes, errors)."""
+    monkeypatch.chdir(project)
+    monkeypatch.delenv("QINLP_PROJECT", raising=False)
+
+    def _run(*words):
+        monkeypatch.setattr(sys, "argv", ["qinlp", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:  # noqa: PT012 - it may end by itself, or be ended
+            cli.main()
+            sys.exit(0)
+        out, err = capfdbinary.readouterr()
+        return int(ended.value.code or 0), out, err.decode()
+
+    return _run
 
 
 @pytest.fixture

@@ -20,18 +20,12 @@ pytestmark = pytest.mark.store
 
 
 @pytest.fixture
-def run(project, monkeypatch, capfdbinary):
-    """Return a function that runs the command line in this process: (exit code, output, errors)."""
-    monkeypatch.chdir(project)
-    monkeypatch.delenv("QINLP_PROJECT", raising=False)
+def run(run):
+    """Return a function as in conftest, with the output as text where it is one."""
 
     def _run(*words):
-        monkeypatch.setattr(sys, "argv", ["qinlp", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:  # noqa: PT012 - it may end by itself, or be ended
-            cli.main()
-            sys.exit(0)
-        out, err = capfdbinary.readouterr()
-        return int(ended.value.code or 0), out if words and "parquet" in words else out.decode(), err.decode()
+        code, out, err = run(*words)
+        return code, out if words and "parquet" in words else out.decode(), err
 
     return _run
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from itertools import permutations
 from pathlib import Path
 
-import duckdb
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -16,7 +15,6 @@ from qinlp.errors import ConfigError
 from qinlp.passages import segment
 from qinlp.records import Document, Judgement
 from qinlp.store import Store, append
-from qinlp.store.migrate import migrate
 
 FORMS = Path(__file__).parent / "fixtures" / "one_paper"
 WORDS = (
@@ -202,14 +200,6 @@ def test_a_record_with_an_identifier_is_the_same_as_its_copy(a):
 # --- joining --------------------------------------------------------------------------------------
 
 pytestmark = pytest.mark.store
-
-
-@pytest.fixture
-def con():
-    """Return an empty store in memory."""
-    with duckdb.connect(config={"threads": 1}) as con:
-        migrate(con)
-        yield con
 
 
 def rows(con, sql, *values):

@@ -1,11 +1,10 @@
 """The quarantine: what waits there, how it is looked at, read again, and let go."""
 
 import re
-import sys
 
 import pytest
 
-from qinlp import cli, sources, steps
+from qinlp import sources, steps
 from qinlp.errors import ConfigError
 from qinlp.records import Document, Rejected
 from qinlp.sources.searching import Searched
@@ -227,23 +226,6 @@ def test_ids_are_shown_as_short_as_they_stay_apart():
 
 
 # --- the commands ---------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def run(project, monkeypatch, capfdbinary):
-    """Return a function that runs the command line in this process: (exit code, output, errors)."""
-    monkeypatch.chdir(project)
-    monkeypatch.delenv("QINLP_PROJECT", raising=False)
-
-    def _run(*words):
-        monkeypatch.setattr(sys, "argv", ["qinlp", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:  # noqa: PT012 - it may end by itself, or be ended
-            cli.main()
-            sys.exit(0)
-        out, err = capfdbinary.readouterr()
-        return int(ended.value.code or 0), out, err.decode()
-
-    return _run
 
 
 def test_the_list_says_what_waits_in_80_columns(settings, bad, run):

@@ -29,14 +29,6 @@ WORKER = Path(__file__).parent / "store_worker.py"
 VALENCE = codebook.find("valence")
 
 
-@pytest.fixture
-def con():
-    """Return an empty store in memory."""
-    with duckdb.connect(config={"threads": 1}) as con:
-        migrate(con)
-        yield con
-
-
 def rows(con, sql, *values):
     return con.execute(sql, list(values)).fetchall()
 

@@ -220,6 +220,11 @@ def available(folders: Iterable[Path | str] = ()) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def valence_beside(book: Codebook, books: Iterable[Codebook]) -> Codebook | None:
+    """Return the codebook of valence, to be coded beside another one; None where there is none to add."""
+    return next((one for one in books if one.kind == "valence" and one.id != book.id), None)
+
+
 def find(name: str, folders: Iterable[Path | str] = ()) -> Codebook:
     """Return the codebook of that id (`cfir`) or file stem (`cfir-2.0`), own folders first."""
     files = _files(folders)

@@ -35,10 +35,15 @@ SETTINGS = {
 """How Prefect is set where the environment does not say otherwise; no telemetry."""
 
 
-def load(name: str) -> Any:
-    """Return a shipped flow by its file's name: ingest, code, train, nightly."""
+def set_up() -> None:
+    """Set Prefect as `SETTINGS` has it; before Prefect is imported."""
     for key, value in SETTINGS.items():
         os.environ.setdefault(key, value)
+
+
+def load(name: str) -> Any:
+    """Return a shipped flow by its file's name: ingest, code, train, nightly."""
+    set_up()
     logging.getLogger("qinlp").setLevel(logging.INFO)
     if _PACKAGE not in sys.modules:
         folder = shipped.folder("flows")

@@ -137,11 +137,6 @@ class Examined:
         )
 
 
-def from_judgements(config: Config) -> list[Labelled]:
-    """Return what people judged as labelled passages; see `steps.labelled`."""
-    return steps.labelled(config)
-
-
 def learn(config: Config, watch: Watch = unwatched) -> Learned:
     """Learn from what people judged, and take the new model into use if it is better.
 

@@ -9,9 +9,9 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 Kind = Literal["abstract", "transcript"]
 Role = Literal["participant", "interviewer"]
@@ -43,6 +43,17 @@ _NAMELESS = frozenset(
 def content_hash(*parts: str) -> str:
     """Return 32 hexadecimal digits of the SHA-256 of `parts`, which are kept apart by a zero byte."""
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+class Tally:
+    """What was done, in fields that add up: numbers, lists, or tallies again. For frozen dataclasses."""
+
+    __slots__ = ()
+
+    def __add__(self, other: Self) -> Self:
+        """Return both together."""
+        names = [f.name for f in fields(self)]  # type: ignore[arg-type]
+        return type(self)(*(getattr(self, name) + getattr(other, name) for name in names))
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,14 +64,16 @@ def arrivals(outcome: Outcome) -> Iterator[str]:
     """Yield a line for each search and for the files: what came."""
     for one in outcome.found:
         yield (
-            f"search {one.search}, {one.since} to {one.until}: {_n(one.records, 'record')}, "
-            f"{_n(one.arrived.documents, 'new document')}, {_n(one.arrived.versions, 'new version')}, "
-            f"{_n(one.arrived.duplicates, 'duplicate')}, {_n(one.requests, 'request')}"
+            f"search {one.search}, {one.since} to {one.until}: {counted(one.records, 'record')}, "
+            f"{counted(one.arrived.documents, 'new document')}, "
+            f"{counted(one.arrived.versions, 'new version')}, "
+            f"{counted(one.arrived.duplicates, 'duplicate')}, {counted(one.requests, 'request')}"
         )
     if (files := outcome.ingested) is not None and files.files:
         yield (
-            f"{_n(files.files, 'file')}: {_n(files.records, 'record')}, "
-            f"{_n(files.arrived.documents, 'new document')}, {_n(files.arrived.passages, 'passage')}"
+            f"{counted(files.files, 'file')}: {counted(files.records, 'record')}, "
+            f"{counted(files.arrived.documents, 'new document')}, "
+            f"{counted(files.arrived.passages, 'passage')}"
         )
 
 
@@ -123,8 +125,9 @@ def _came(outcome: Outcome, config: Config) -> Iterator[str]:
     if (files := outcome.ingested) is not None and (files.files or files.quarantined):
         rows.append(
             (
-                _n(files.files, "file"), "", files.records, files.arrived.documents, files.arrived.versions,
-                files.arrived.duplicates, files.arrived.passages, files.quarantined, "", "", "",
+                counted(files.files, "file"), "", files.records, files.arrived.documents,
+                files.arrived.versions, files.arrived.duplicates, files.arrived.passages, files.quarantined,
+                "", "", "",
             )
         )  # fmt: skip
     yield "## What came in"
@@ -141,8 +144,9 @@ def _came(outcome: Outcome, config: Config) -> Iterator[str]:
     if outcome.matched is not None and outcome.matched.compared:
         m = outcome.matched
         yield (
-            f"{_n(m.compared, 'document')} compared with the others: {_n(m.same, 'pair')} the same paper, "
-            f"{m.doubtful:,} for a person to decide, {_n(m.preprints, 'preprint')} linked."
+            f"{counted(m.compared, 'document')} compared with the others: "
+            f"{counted(m.same, 'pair')} the same paper, "
+            f"{m.doubtful:,} for a person to decide, {counted(m.preprints, 'preprint')} linked."
         )
 
 
@@ -150,8 +154,8 @@ def _coded(outcome: Outcome) -> Iterator[str]:
     if (coded := outcome.coded) is not None:
         yield "## Coded"
         yield (
-            f"{_n(coded.passages, 'passage')}, {_n(coded.codings, 'coding')}, "
-            f"{_n(coded.vectors, 'vector')} computed."
+            f"{counted(coded.passages, 'passage')}, {counted(coded.codings, 'coding')}, "
+            f"{counted(coded.vectors, 'vector')} computed."
         )
 
 
@@ -164,7 +168,7 @@ def _learned(outcome: Outcome) -> Iterator[str]:
 def _quarantine(entries: Sequence[Mapping[str, str]]) -> Iterator[str]:
     if not entries:
         return
-    yield f"## Quarantine: {_n(len(entries), 'new entry', 'new entries')}"
+    yield f"## Quarantine: {counted(len(entries), 'new entry', 'new entries')}"
     yield _table(
         ("from", "record", "reason"),
         [(e["source"], e["record"], reason(e["source"], e["reason"])) for e in entries[:ENTRIES]],
@@ -209,5 +213,6 @@ def _cell(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()#!|~>])", r"\\\1", text)
 
 
-def _n(n: int, one: str, many: str = "") -> str:
+def counted(n: int, one: str, many: str = "") -> str:
+    """Return `1 file`, `2 files`."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"

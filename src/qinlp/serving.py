@@ -49,7 +49,7 @@ def serve(config: Config, port: int | None, tell: Tell) -> None:
         ConfigError: nothing is scheduled, a schedule or the time zone is none, the port is taken, the
             project is being served already, or the configured server does not answer.
     """
-    os.environ |= {k: v for k, v in flow.SETTINGS.items() if k not in os.environ}
+    flow.set_up()
     wanted = schedules(config)
     from prefect.settings import PREFECT_API_URL, temporary_settings
 

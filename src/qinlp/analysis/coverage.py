@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from qinlp.coding.calibration import sigmoid
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -139,7 +141,7 @@ def curve(rest: Floats, seen: Seen, *, resamples: int = 200, seed: int = 0) -> C
     means = np.empty((resamples, len(starts)))
     chance = np.zeros(len(starts))
     for i, (slope, offset) in enumerate(_corrections(seen, resamples, seed)):
-        errors = _sigmoid(slope * odds + offset)
+        errors = sigmoid(slope * odds + offset)
         means[i] = _from(errors, starts) / left
         chance += _from(errors * (1 - errors), starts) / left**2 / resamples
     error = means.mean(0)
@@ -149,18 +151,22 @@ def curve(rest: Floats, seen: Seen, *, resamples: int = 200, seed: int = 0) -> C
     return Curve(more, *(np.append(values, 0.0) for values in (error, low, high)))
 
 
+def exact(k: int, n: int) -> tuple[float, float]:
+    """Return the exact 95% interval of a share, k of n (Clopper & Pearson 1934); n is not 0."""
+    from scipy.stats import binomtest
+
+    found = binomtest(k, n).proportion_ci(0.95, method="exact")
+    return float(found.low), float(found.high)
+
+
 def of_audit(wrong: Flags) -> Stated:
     """Return the error of what the strategy left for later, by the audit alone.
 
     `wrong` has shape (audited,), those that the strategy had not reached. The interval is Clopper's
     and Pearson's (1934): no model is believed, so it is wide. `curve` should lie within it.
     """
-    from scipy.stats import beta
-
     n, k = len(wrong), int(wrong.sum())
-    low = float(beta.ppf(0.025, k, n - k + 1)) if k else 0.0
-    high = float(beta.ppf(0.975, k + 1, n - k)) if k < n else 1.0
-    return Stated(k / n if n else 0.5, low, high)
+    return Stated(k / n, *exact(k, n)) if n else Stated(0.5, 0.0, 1.0)
 
 
 def _corrections(seen: Seen, resamples: int, seed: int) -> Floats:
@@ -173,7 +179,7 @@ def _corrections(seen: Seen, resamples: int, seed: int) -> Floats:
     weights, x = times[:, document], _log_odds(seen.expected)
     found = np.tile(_CENTRE, (resamples, 1))
     for _ in range(30):  # Newton's method in bounded steps; the prior keeps it convex
-        p = _sigmoid(found[:, :1] * x + found[:, 1:])
+        p = sigmoid(found[:, :1] * x + found[:, 1:])
         gap, curvature = weights * (p - seen.wrong), weights * p * (1 - p)
         slope = np.stack([gap @ x, gap.sum(1)], 1) + _PRECISION * (found - centre)
         cross = curvature @ x
@@ -204,7 +210,3 @@ def _beta_interval(mean: Floats, variance: Floats) -> tuple[Floats, Floats]:
 def _log_odds(p: Floats) -> Floats:
     inner = np.clip(p.astype(np.float64), 1e-6, 1 - 1e-6)
     return np.asarray(np.log(inner / (1 - inner)))
-
-
-def _sigmoid(x: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-np.clip(x, -30, 30))))

@@ -186,27 +186,24 @@ def _stale(con: DuckDBPyConnection, config: Config, now: datetime) -> Iterator[F
 
 def _waiting(con: DuckDBPyConnection, config: Config, before: datetime) -> list[str]:
     """Return files that came before then and were never read, relative to the project folder."""
-    from qinlp.sources import files_in
+    from qinlp import sources
 
-    home = config.folder.resolve()
     known = con.execute("SELECT path FROM files UNION SELECT source FROM quarantine").fetchall()
     met = {path for (path,) in known}
     try:
-        listing = files_in([config.folder / path for path in config.ingest.paths])
+        listing = sources.files_in([config.folder / path for path in config.ingest.paths])
     except SourceError:  # a missing folder is told by the run itself
         return []
     found = []
     for path in listing.files:
-        whole, times = path.resolve(), path.stat()
-        place = (whole.relative_to(home) if whole.is_relative_to(home) else Path(whole)).as_posix()
+        place, times = sources.place(path, config.folder), path.stat()
         if place not in met and max(times.st_mtime, times.st_ctime) < before.timestamp():
             found.append(place)
     return found
 
 
 def _searches(con: DuckDBPyConnection, config: Config, now: datetime) -> Iterator[Finding]:
-    known = con.execute("SELECT 1 FROM duckdb_views() WHERE view_name = 'watermarks'").fetchone()
-    if known is None or not config.search:
+    if not config.search:
         return
     until = dict(
         con.execute("SELECT search || ' ' || source, max(until) FROM watermarks GROUP BY ALL").fetchall()

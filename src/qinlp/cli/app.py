@@ -66,6 +66,11 @@ def codebook_folders(context: typer.Context) -> tuple[Path, ...]:
     return (project_folder(context.obj.project) / "codebooks",)
 
 
-def counted(n: int, what: str, several: str = "") -> str:
-    """Return `1 file`, `2 files`."""
-    return f"{n:,} {what if n == 1 else several or what + 's'}"
+def login() -> str:
+    """Return the login name, which coders go by where they give no other."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "coder"

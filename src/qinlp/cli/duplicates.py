@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qinlp.cli.app import app, config_of, counted
+from qinlp.cli.app import app, config_of, login
 from qinlp.errors import ConfigError, nearest
+from qinlp.report import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,7 +71,7 @@ def duplicates_list(
     screen = show.console()
     for row in rows.to_pylist():
         _show(screen, row)
-    typer.echo(f"{rows.num_rows:,} pair{'' if rows.num_rows == 1 else 's'}: {verdict}.")
+    typer.echo(f"{counted(rows.num_rows, 'pair')}: {verdict}.")
 
 
 def _show(screen: Console, row: Mapping[str, Any]) -> None:
@@ -109,7 +109,7 @@ def duplicates_same(context: typer.Context, one: _One, other: _Other, coder: _Co
     """
     from qinlp import steps
 
-    steps.decide(config_of(context), "same", one, other, coder or getpass.getuser())
+    steps.decide(config_of(context), "same", one, other, coder or login())
     typer.echo(f"{one} and {other} are one document.")
 
 
@@ -121,7 +121,7 @@ def duplicates_different(context: typer.Context, one: _One, other: _Other, coder
     """
     from qinlp import steps
 
-    between = steps.decide(config_of(context), "different", one, other, coder or getpass.getuser())
+    between = steps.decide(config_of(context), "different", one, other, coder or login())
     if between:
         typer.echo(
             f"Noted, but both are one through {', '.join(between)}: say of each from which it differs."

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qinlp.cli.app import app, codebook_folders, config_of, counted
+from qinlp.cli.app import app, codebook_folders, config_of, login
 from qinlp.errors import ConfigError, SourceError, nearest
+from qinlp.report import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -166,7 +166,7 @@ def model_promote(
     """
     from qinlp import steps
 
-    done = steps.promote(config_of(context), name, coder or getpass.getuser())
+    done = steps.promote(config_of(context), name, coder or login())
     typer.echo(f"{done.model} is in use instead of {done.replaces}; `qinlp code` codes with it.")
 
 
@@ -181,7 +181,7 @@ def model_rollback(
     """
     from qinlp import steps
 
-    done = steps.rollback(config_of(context), coder or getpass.getuser())
+    done = steps.rollback(config_of(context), coder or login())
     typer.echo(f"{done.model} is in use again instead of {done.replaces}; `qinlp code` codes with it.")
 
 

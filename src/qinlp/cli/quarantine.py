@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qinlp.cli.app import app, config_of, counted
+from qinlp.cli.app import app, config_of
 from qinlp.errors import ConfigError
+from qinlp.report import counted
 
 if TYPE_CHECKING:
     from qinlp.store.quarantine import Entry

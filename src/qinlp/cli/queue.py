@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qinlp.cli.app import config_of, counted
+from qinlp.cli.app import config_of
 from qinlp.cli.review import review
 from qinlp.errors import ConfigError, nearest
+from qinlp.report import counted
 
 if TYPE_CHECKING:
     from qinlp.config import Config

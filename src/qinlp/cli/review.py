@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qinlp.cli.app import app, config_of
+from qinlp.cli.app import app, config_of, login
 from qinlp.errors import ConfigError, StoreBusy, StoreError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def serve(
     if not alone:
         _check_open(desk, host, tls=certificate is not None)
     _lay(config)
-    _serve(config, host, port, (coder or _login()) if alone else "", certificate, key)
+    _serve(config, host, port, (coder or login()) if alone else "", certificate, key)
 
 
 def _serve(
@@ -178,15 +178,6 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _login() -> str:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "coder"
 
 
 def _check_open(desk: Desk, host: str, *, tls: bool) -> None:

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     Counts = NDArray[np.intp]
 
 
+def sigmoid(x: Floats) -> Floats:
+    """Return the probabilities of log-odds, any shape."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(x, -30, 30))))
+
+
 @dataclass(frozen=True, slots=True)
 class Sigmoid:
     """Platt scaling (Platt 1999): probability = 1 / (1 + exp(-(slope * score + offset)))."""
@@ -31,7 +36,7 @@ class Sigmoid:
 
     def __call__(self, scores: Floats) -> Floats:
         """Return probabilities for raw scores, any shape."""
-        return np.asarray(1 / (1 + np.exp(-np.clip(self.slope * scores + self.offset, -30, 30))))
+        return sigmoid(self.slope * scores + self.offset)
 
 
 def fit_sigmoid(scores: Floats, present: Flags) -> Sigmoid:

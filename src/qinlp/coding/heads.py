@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qinlp.coding.calibration import BEST_F1, Band, Goal, Sigmoid, fit_sigmoid, unsure_band
+from qinlp.coding.calibration import BEST_F1, Band, Goal, Sigmoid, fit_sigmoid, sigmoid, unsure_band
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -259,10 +259,10 @@ class _Rule:
     def probabilities(self, raw: Floats) -> Floats:
         """Return probabilities, same shape as `raw` (passages, codes), in its precision."""
         slope, offset = self.slope.astype(raw.dtype), self.offset.astype(raw.dtype)
-        found = _sigmoid(slope * raw + offset)
+        found = sigmoid(slope * raw + offset)
         for whole, parts in _wholes(self.parent):
             score = _with_parts(raw[:, whole], found[:, parts])
-            found[:, whole] = _sigmoid(slope[whole] * score + offset[whole])
+            found[:, whole] = sigmoid(slope[whole] * score + offset[whole])
         return found
 
 
@@ -280,10 +280,6 @@ def _with_parts(raw: Floats, parts: Floats) -> Floats:
     """
     none = np.clip((1 - parts).prod(1), 1e-6, 1 - 1e-6)
     return np.asarray((raw + np.log1p(-none) - np.log(none)) / 2)
-
-
-def _sigmoid(x: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-np.clip(x, -30, 30))))
 
 
 def _rule(

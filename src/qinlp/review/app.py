@@ -19,14 +19,14 @@ from fastapi import Depends, FastAPI, Form, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
-from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException as Told
 
+from qinlp.codebook import valence_beside
 from qinlp.config import Config
 from qinlp.errors import QinlpError
 from qinlp.review import access, coding, findings, page, reader, results
 from qinlp.review.access import LASTS
-from qinlp.review.house import Here, House, Sender, Who, furnish, same_site, visitor
+from qinlp.review.house import Here, House, Sender, Who, Whole, furnish, same_site, visitor
 from qinlp.store.desk import Item
 
 _log = logging.getLogger(__name__)
@@ -165,7 +165,7 @@ def show_coding(request: Request, at: Here, who: Who, name: str, passage: str = 
     assigned = at.desk.assigned(name, who.name).get(item.passage_id, "") if item else ""
     if item and assigned == "adjudicate" and findings.dispute(at.desk.standing("", name), item.passage_id):
         return RedirectResponse(f"/adjudicate/{quote(name)}?passage={quote(item.passage_id)}", 303)
-    beside, last = coding.valence(book, at.books), at.desk.last(name, who.name)
+    beside, last = valence_beside(book, at.books), at.desk.last(name, who.name)
     return page.show(
         request, "code.html", 200, who=who, book=book, item=item, valence=beside,
         assignable={code.id for code in book.assignable},
@@ -188,21 +188,13 @@ def _chosen(at: House, coder: str, books: list[str], item: Item | None) -> dict[
     }
 
 
-async def whole_form(request: Request) -> FormData:
-    """Return all fields of a form, repeated ones too."""
-    return await request.form()
-
-
-Whole = Annotated[FormData, Depends(whole_form)]
-
-
 def take_coding(at: Here, who: Sender, form: Whole, name: str) -> Response:
     """Put what the reviewer said of a passage on the desk, and show the next one."""
     book = at.book(name)
     item = _found(at, name, str(form.get("passage_id", "")))
     why = at.desk.assigned(name, who.name).get(item.passage_id, item.why)
     acts = coding.acts(
-        form, who.name, book, coding.valence(book, at.books), item,
+        form, who.name, book, valence_beside(book, at.books), item,
         strategy=at.config.review.strategy, why=why,
     )  # fmt: skip
     at.desk.add(acts)

@@ -24,11 +24,6 @@ LONGEST_MEMO = 10_000
 _KINDS = {"next": "review", "skip": "skip", "flag": "flag"}
 
 
-def valence(book: Codebook, books: Sequence[Codebook]) -> Codebook | None:
-    """Return the codebook of valence, to be coded beside another one; None where there is none to add."""
-    return next((one for one in books if one.kind == "valence" and one.id != book.id), None)
-
-
 def blind(item: Item, assigned: str) -> bool:
     """Tell whether the coder is to see nothing of what others or the model hold.
 

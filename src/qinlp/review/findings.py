@@ -126,10 +126,9 @@ class Share:
     @property
     def interval(self) -> tuple[float, float]:
         """Where the true share may lie."""
-        from scipy.stats import binomtest
+        from qinlp.analysis.coverage import exact
 
-        found = binomtest(self.n, self.of).proportion_ci(0.95, method="exact")
-        return float(found.low), float(found.high)
+        return exact(self.n, self.of)
 
 
 @dataclass(frozen=True, slots=True)

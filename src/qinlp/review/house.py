@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Form, HTTPException, Request
+from starlette.datastructures import FormData
 
 from qinlp import codebook as codebooks
 from qinlp.codebook import Codebook
@@ -98,6 +99,12 @@ def sender(
     return who
 
 
+async def whole_form(request: Request) -> FormData:
+    """Return all fields of a form, repeated ones too."""
+    return await request.form()
+
+
 Here = Annotated[House, Depends(house)]
 Who = Annotated[Visitor, Depends(visitor)]
 Sender = Annotated[Visitor, Depends(sender)]
+Whole = Annotated[FormData, Depends(whole_form)]

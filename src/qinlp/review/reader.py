@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qinlp.review.coding import valence
+from qinlp.codebook import valence_beside
+from qinlp.steps.queueing import spot
 from qinlp.store import reading
 from qinlp.store.desk import Item
 
@@ -26,7 +27,7 @@ def item(at: House, codebook: str, passage_id: str) -> Item | None:
 
 def _from_store(at: House, codebook: str, passage_id: str) -> Item | None:
     book = at.book(codebook)
-    beside = valence(book, at.books)
+    beside = valence_beside(book, at.books)
     with at.store.read() as con:
         around = reading.neighbours(con, passage_id)
         if not around:
@@ -35,12 +36,8 @@ def _from_store(at: House, codebook: str, passage_id: str) -> Item | None:
         document = reading.document(con, here["document_id"]) or {}
         said = reading.suggestions(con, passage_id, book.id)
         told = reading.suggestions(con, passage_id, beside.id) if beside else []
-    begins, ends = (before or here)["start"], (after or here)["end"]
     body: dict[str, Any] = {
-        **{key: value for key, value in here.items() if key != "passage_id"},
-        **{key: document[key] for key in ("title", "year", "journal", "source")},
-        "before": before or None, "after": after or None,
-        "window": document["text"][begins:ends], "window_start": begins,
+        **spot(document, before or None, here, after or None),
         "because": "You chose it in its document.", "cues": [], "evidence": [],
         "suggestions": [
             {"code": code, "name": book.code(code).name, "probability": p, "decided": yes}

@@ -6,15 +6,15 @@ import secrets
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import combinations
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
-from starlette.datastructures import FormData  # noqa: TC002 - FastAPI reads it
 
+from qinlp.codebook import valence_beside
 from qinlp.review import coding, findings, page, reader
-from qinlp.review.house import Here, House, Sender, Who
+from qinlp.review.house import Here, House, Sender, Who, Whole
 from qinlp.store import pending, reading
 
 if TYPE_CHECKING:
@@ -140,15 +140,8 @@ def show_dispute(request: Request, at: Here, who: Who, name: str, passage: str =
     )  # fmt: skip
 
 
-async def whole_form(request: Request) -> FormData:
-    """Return all fields of a form, repeated ones too."""
-    return await request.form()
-
-
 @pages.post("/adjudicate/{name}", response_model=None)
-def take_decision(
-    at: Here, who: Sender, form: Annotated[FormData, Depends(whole_form)], name: str
-) -> Response:
+def take_decision(at: Here, who: Sender, form: Whole, name: str) -> Response:
     """Put on the desk what a third decided between coders."""
     book = at.book(name)
     passage = str(form.get("passage_id", ""))
@@ -198,7 +191,7 @@ def show_documents(
 
 
 def _show_document(request: Request, at: House, who: Who, book: Codebook, name: str) -> Response:
-    beside = coding.valence(book, at.books)
+    beside = valence_beside(book, at.books)
     shown = [one for one in (book, beside) if one]
     with at.store.read() as con:
         document = reading.document(con, name)

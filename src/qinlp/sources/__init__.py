@@ -197,6 +197,12 @@ class Listing:
     """Folders and files within that the system does not let us look at, one line each."""
 
 
+def place(path: Path, folder: Path) -> str:
+    """Name a file the same from wherever it is ingested: relative to the project, or absolute."""
+    whole, home = path.resolve(), folder.resolve()
+    return whole.relative_to(home).as_posix() if whole.is_relative_to(home) else whole.as_posix()
+
+
 def files_in(paths: Iterable[Path]) -> Listing:
     """List the files to read.
 

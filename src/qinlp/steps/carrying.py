@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from qinlp.config import Config
-from qinlp.records import Judgement, Passage, Rejected
+from qinlp.records import Judgement, Passage, Rejected, Tally
 from qinlp.steps.run import Run, Watch, unwatched
 from qinlp.store import Store, append, desk, pending
 from qinlp.store.desk import Act
@@ -18,7 +18,7 @@ ACTS_A_BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class Carried(Tally):
     """What `carry` did."""
 
     reviews: int = 0
@@ -28,13 +28,6 @@ class Carried:
     withdrawn: int = 0
     rejected: int = 0
     """Acts that make no sense, now in the quarantine."""
-
-    def __add__(self, other: Carried) -> Carried:
-        """Return both together."""
-        return Carried(
-            self.reviews + other.reviews, self.judgements + other.judgements, self.recuts + other.recuts,
-            self.withdrawn + other.withdrawn, self.rejected + other.rejected,
-        )  # fmt: skip
 
 
 def carry(config: Config, watch: Watch = unwatched, *, wait: float = 60.0) -> Carried:
@@ -62,7 +55,7 @@ def carry(config: Config, watch: Watch = unwatched, *, wait: float = 60.0) -> Ca
                 total += _append(con, run.id, acts)
                 append.desk_carried(con, run.id, name, acts[-1].seq, datetime.now(UTC))
             watch("carrying", acts[-1].seq, 0)
-        run.finish({field: getattr(total, field) for field in Carried.__slots__})
+        run.finish(asdict(total))
     return total
 
 

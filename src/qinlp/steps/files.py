@@ -61,12 +61,6 @@ def restless(young: Mapping[Path, Look], seconds: float) -> set[Path]:
     return {path for path, before in young.items() if not unmoved(path, before)}
 
 
-def place(path: Path, folder: Path) -> str:
-    """Name a file the same from wherever it is ingested: relative to the project, or absolute."""
-    whole, home = path.resolve(), folder.resolve()
-    return whole.relative_to(home).as_posix() if whole.is_relative_to(home) else whole.as_posix()
-
-
 def gone(path: Path) -> bool:
     """Tell whether there is nothing at a path, which is more than not being let to look."""
     try:

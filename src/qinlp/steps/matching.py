@@ -11,6 +11,7 @@ from qinlp import identity
 from qinlp.config import Config
 from qinlp.errors import ConfigError
 from qinlp.identity import Paper, Verdict
+from qinlp.records import Tally
 from qinlp.steps.run import Run, Watch, unwatched
 from qinlp.store import Store, append, pending
 
@@ -21,7 +22,7 @@ _ORDER = ("same", "preprint", "doubtful")
 
 
 @dataclass(frozen=True, slots=True)
-class Matched:
+class Matched(Tally):
     """What `match` did."""
 
     compared: int = 0
@@ -32,10 +33,6 @@ class Matched:
     """Pairs left to people."""
     preprints: int = 0
     """Pairs linked as preprint and article."""
-
-    def __add__(self, other: Matched) -> Matched:
-        """Return both together."""
-        return Matched(*(a + b for a, b in zip(asdict(self).values(), asdict(other).values(), strict=True)))
 
 
 def match(config: Config, watch: Watch = unwatched) -> Matched:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from qinlp import sources
 from qinlp.config import Config
 from qinlp.passages import Segmentation
-from qinlp.records import Document, Rejected
+from qinlp.records import Document, Rejected, Tally
 from qinlp.sources.searching import Searched
 from qinlp.steps import files
 from qinlp.steps.reading import read_file
@@ -19,7 +19,7 @@ from qinlp.store.quarantine import Entry
 
 
 @dataclass(frozen=True, slots=True)
-class Retried:
+class Retried(Tally):
     """What `retry` did."""
 
     read: int = 0
@@ -27,10 +27,6 @@ class Retried:
     arrived: append.Arrived = field(default_factory=append.Arrived)
     waiting: tuple[str, ...] = ()
     """Entries that wait still and why, one line each."""
-
-    def __add__(self, other: Retried) -> Retried:
-        """Return both together."""
-        return Retried(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
 def retry(config: Config, ids: Sequence[str] = (), watch: Watch = unwatched) -> Retried:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qinlp import shipped
 from qinlp.analysis import strategies
-from qinlp.codebook import Codebook
+from qinlp.codebook import Codebook, valence_beside
 from qinlp.codebook import find as find_codebook
 from qinlp.config import Config
 from qinlp.errors import ConfigError
@@ -84,7 +84,7 @@ def queue(
     for book in books:
         if codebooks and book.id not in codebooks:
             continue
-        beside = next((one for one in books if one.kind == "valence" and one.id != book.id), None)
+        beside = valence_beside(book, books)
         with store.read() as con:
             made_of = [*reading.state(con), at.reached(), len(at.assignments(book.id)), asdict(config.review)]
         if renew or at.note(book.id, "made_of") != _plain(made_of):
@@ -326,14 +326,22 @@ def _spots(
             else None
             for j in (i - 1, i + 1)
         )
-        begins, ends = (before or here)["start"], (after or here)["end"]
-        found[here["passage_id"]] = {
-            **{key: value for key, value in here.items() if key != "passage_id"},
-            **{key: document[key] for key in ("title", "year", "journal", "source")},
-            "before": before, "after": after,
-            "window": document["text"][begins:ends], "window_start": begins,
-        }  # fmt: skip
+        found[here["passage_id"]] = spot(document, before, here, after)
     return found
+
+
+def spot(
+    document: Mapping[str, Any], before: Mapping[str, Any] | None, here: Mapping[str, Any],
+    after: Mapping[str, Any] | None,
+) -> dict[str, Any]:  # fmt: skip
+    """Return where a passage stands, as its page shows it: document, neighbours, the text of all three."""
+    begins, ends = (before or here)["start"], (after or here)["end"]
+    return {
+        **{key: value for key, value in here.items() if key != "passage_id"},
+        **{key: document[key] for key in ("title", "year", "journal", "source")},
+        "before": before, "after": after,
+        "window": document["text"][begins:ends], "window_start": begins,
+    }  # fmt: skip
 
 
 def _suggestions(

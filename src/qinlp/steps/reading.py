@@ -13,7 +13,7 @@ from qinlp import __version__, sources
 from qinlp.config import Config
 from qinlp.errors import SourceError
 from qinlp.passages import Segmentation
-from qinlp.records import Document, Rejected
+from qinlp.records import Document, Rejected, Tally
 from qinlp.steps import files
 from qinlp.steps.run import Run, Watch, unwatched
 from qinlp.store import Store, append, pending
@@ -25,7 +25,7 @@ DOCUMENTS_A_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Ingested:
+class Ingested(Tally):
     """What `ingest` did."""
 
     files: int = 0
@@ -42,10 +42,6 @@ class Ingested:
     """Paths, folders and whole files that could not be read, one line each."""
     unsettled: tuple[str, ...] = ()
     """Files left for the next time, because they were being written or went away, one line each."""
-
-    def __add__(self, other: Ingested) -> Ingested:
-        """Return both together."""
-        return Ingested(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
 def ingest(
@@ -105,7 +101,7 @@ def _at_rest(
         path: one
         for path, one in looks.items()
         if one.age < settle
-        and (files.place(path, config.folder), one.size, one.mtime_ns) not in known.digests
+        and (sources.place(path, config.folder), one.size, one.mtime_ns) not in known.digests
     }
     restless = files.restless(young, settle)
     return {path: one for path, one in looks.items() if path not in restless}, left + Ingested(
@@ -123,7 +119,7 @@ def _read(
     touched: list[append.FileState],
 ) -> Ingested:
     """Read one file if it is new; note in `touched` a known one whose look alone is new."""
-    place = files.place(path, config.folder)
+    place = sources.place(path, config.folder)
     digest = known.digests.get((place, look.size, look.mtime_ns))
     unseen = digest is None
     try:

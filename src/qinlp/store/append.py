@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from qinlp import identity
-from qinlp.records import Document, Judgement, Passage, Rejected, content_hash
+from qinlp.records import Document, Judgement, Passage, Rejected, Tally, content_hash
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,7 +85,7 @@ def file_seen(
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(Tally):
     """What a batch of documents brought."""
 
     documents: int = 0
@@ -95,9 +95,6 @@ class Arrived:
     duplicates: int = 0
     """Records of documents that were there already."""
     passages: int = 0
-
-    def __add__(self, other: Arrived) -> Arrived:
-        return Arrived(*(a + b for a, b in zip(asdict(self).values(), asdict(other).values(), strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,25 +211,13 @@ def add_documents(
             version + 1, document.text_hash, document.source, document.record, [*texts, document.text_hash],
         )  # fmt: skip
     _insert(con, "documents", pa.Table.from_pylist(documents, _DOCUMENT))
+    _insert(con, "document_keys", _texts(("key", "document_id"), keys.items()))
+    places = [(*row, run_id) for row in seen]
+    names_of_places = ("document_id", "source", "record", "text_hash", "run_id")
+    _insert(con, "provenance", _texts(names_of_places, places), "ON CONFLICT DO NOTHING")
+    related = {(document_id, *one, run_id): None for document_id, one in stated}
     _insert(
-        con, "document_keys",
-        pa.table({"key": list(keys), "document_id": list(keys.values())},
-                 pa.schema([("key", pa.string()), ("document_id", pa.string())])),
-    )  # fmt: skip
-    columns = ("document_id", "source", "record", "text_hash", "run_id")
-    places = [dict(zip(columns, (*row, run_id), strict=True)) for row in seen]
-    _insert(
-        con, "provenance",
-        pa.Table.from_pylist(places, pa.schema([(name, pa.string()) for name in columns])),
-        "ON CONFLICT DO NOTHING",
-    )  # fmt: skip
-    related = {(document_id, *one): None for document_id, one in stated}
-    _insert(
-        con, "related",
-        pa.Table.from_pylist(
-            [{"document_id": d, "relation": kind, "key": key, "run_id": run_id} for d, kind, key in related],
-            pa.schema([(name, pa.string()) for name in ("document_id", "relation", "key", "run_id")]),
-        ),
+        con, "related", _texts(("document_id", "relation", "key", "run_id"), related),
         "ON CONFLICT DO NOTHING",
     )  # fmt: skip
     add_pairs(con, run_id, "identifier", pairs)
@@ -332,12 +317,9 @@ def add_pairs(con: DuckDBPyConnection, run_id: str | None, decided_by: str, pair
 
 def add_match_keys(con: DuckDBPyConnection, run_id: str, traits: Mapping[str, Sequence[str]]) -> None:
     """Note that documents have been compared, by the traits (`identity.blocks`) that found their likes."""
-    rows = [
-        {"key": key, "document_id": name, "run_id": run_id} for name, keys in traits.items() for key in keys
-    ]
-    names = ("key", "document_id", "run_id")
+    rows = [(key, name, run_id) for name, keys in traits.items() for key in keys]
     _insert(
-        con, "match_keys", pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in names])),
+        con, "match_keys", _texts(("key", "document_id", "run_id"), rows),
         select="SELECT * FROM batch ANTI JOIN match_keys USING (document_id)",
     )  # fmt: skip
 
@@ -596,6 +578,12 @@ def withdraw(con: DuckDBPyConnection, run_id: str, act_id: str, coder: str, at: 
 def desk_carried(con: DuckDBPyConnection, run_id: str, desk: str, seq: int, at: datetime) -> None:
     """Record how far a desk's acts have been taken over."""
     con.execute("INSERT INTO carried VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", [desk, seq, run_id, at])
+
+
+def _texts(names: Sequence[str], rows: Iterable[tuple[str, ...]]) -> pa.Table:
+    """Return rows as a table whose columns are all texts."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(names)
+    return pa.table([pa.array(column, pa.string()) for column in columns], names=list(names))
 
 
 def _insert(

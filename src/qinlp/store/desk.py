@@ -111,7 +111,7 @@ class Item:
     position: float
     passage_id: str
     why: str
-    """unsure, audit or disagreement: what put it into the queue."""
+    """unsure, audit, assigned or reader: what put it before people."""
     body: Mapping[str, Any]
 
 
